@@ -1,0 +1,67 @@
+# Two commands need nothing but Python 3.11+ and make: `make book` and `make test`.
+# Both set up .venv first. `make help` lists the rest.
+
+PYTHON ?= python3
+BIN    := .venv/bin
+# One thread a process: results do not depend on the number of cores, and two test workers do not
+# fight over them.
+export OMP_NUM_THREADS = 1
+
+TASK  ?= copy
+MODEL ?= ntm-lstm
+PORT  ?= 8000
+
+.DEFAULT_GOAL := help
+.PHONY: help venv book serve test lint format notebooks figure train bench links clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+venv: .venv/stamp ## set up .venv: Python packages for the book and its tests (1.4 GB)
+
+.venv/stamp: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null \
+	  || { echo "Python lacks ensurepip. On Debian or Ubuntu: apt install python3-venv"; exit 1; }
+	@echo "Setting up .venv; this takes a few minutes the first time."
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+book: .venv/stamp ## build the book into _build/html, warnings are errors
+	$(BIN)/jupyter-book build . -W -n --keep-going
+	@echo "The book is built. Open _build/html/index.html, or run: make serve"
+
+serve: book ## build the book and serve it on this machine; another port: PORT=8080
+	$(BIN)/python -m http.server $(PORT) --bind localhost --directory _build/html
+
+test: lint ## run everything that CI runs: lint, unit tests, notebooks, the book
+	$(BIN)/pytest -n 2 --dist loadfile
+
+lint: .venv/stamp ## check style and types: ruff, mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/stamp ## put code and notebooks into the house style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+notebooks: .venv/stamp ## re-execute notebooks in place; one of them: NB=notebooks/07_copy.ipynb
+	$(BIN)/python tools/execute.py $(NB)
+
+figure: .venv/stamp ## draw the front page's figure again
+	$(BIN)/python tools/figure.py
+
+train: .venv/stamp ## train one model: TASK=copy MODEL=ntm-lstm
+	$(BIN)/ntm-tutorial train $(TASK) $(MODEL)
+
+bench: .venv/stamp ## measure training throughput; live training from ten seeds too: SEEDS=10
+	$(BIN)/python tools/bench.py --seeds $(or $(SEEDS),0)
+
+links: .venv/stamp ## write the project's URL everywhere it stands; a new one: URL=https://github.com/...
+	$(BIN)/python tools/links.py $(URL)
+
+clean: ## remove what was built, and .venv
+	rm -rf _build build .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
