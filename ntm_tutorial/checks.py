@@ -1,0 +1,32 @@
+"""Clear words about bad input, said in one way."""
+
+from torch import Tensor
+
+
+def check_inputs(name: str, tensor: Tensor, shape: tuple[str | int, ...]) -> None:
+    """Refuse a tensor of another shape; a letter in ``shape`` stands for any positive size.
+
+    Raises:
+        ValueError: naming the argument, what was given and what is allowed.
+    """
+    given = tuple(tensor.shape)
+    fits = len(given) == len(shape) and all(
+        size > 0 if isinstance(wanted, str) else size == wanted
+        for size, wanted in zip(given, shape, strict=True)
+    )
+    if not fits:
+        allowed = "(" + ", ".join(map(str, shape)) + ")"
+        raise ValueError(f"{name}: expected shape {allowed}, got {given}")
+    if not tensor.is_floating_point():
+        raise ValueError(f"{name}: expected floating-point numbers, got {tensor.dtype}")
+
+
+def check_positive(**sizes: int) -> None:
+    """Refuse sizes that are not whole numbers of at least 1.
+
+    Raises:
+        ValueError: naming the size and what was given.
+    """
+    for name, size in sizes.items():
+        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+            raise ValueError(f"{name}: expected a whole number of at least 1, got {size!r}")

@@ -1,0 +1,102 @@
+"""Controllers: the network that sees the input and the last reads, and drives the heads.
+
+Both take ``(inputs (B, I), state)`` to ``(output (B, C), state)``, so that the NTM need not know
+which it has. Section 3.4 of the paper compares them: an LSTM has memory of its own, like registers
+in a processor; a feed-forward network has none, so that all it remembers is there to be seen in
+the memory matrix.
+"""
+
+import itertools
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+INPUT_GAIN = 4.0
+"""How much larger than PyTorch's default a controller's weights start."""
+
+ControllerState = tuple[tuple[Tensor, Tensor], ...]
+"""One pair (hidden, cell) per LSTM layer; empty for a feed-forward controller."""
+
+
+class FeedforwardController(nn.Module):
+    """Layers of tanh units, with no state.
+
+    Args:
+        input_size: width of the external input and all reads together.
+        size: units per layer.
+        layers: number of layers.
+    """
+
+    def __init__(self, input_size: int, size: int, layers: int = 1) -> None:
+        super().__init__()
+        sizes = [input_size] + [size] * layers
+        self.layers = nn.ModuleList(itertools.starmap(nn.Linear, itertools.pairwise(sizes)))
+
+    def reset_parameters(self) -> None:
+        """Draw PyTorch's start, with weights four times as large."""
+        for layer in self.layers:
+            assert isinstance(layer, nn.Linear)
+            layer.reset_parameters()
+            layer.weight.data.mul_(INPUT_GAIN)
+
+    def initial_state(self, batch_size: int) -> ControllerState:
+        """Return the empty state: this controller remembers nothing."""
+        return ()
+
+    def forward(
+        self, inputs: Float[Tensor, "B I"], state: ControllerState
+    ) -> tuple[Float[Tensor, "B C"], ControllerState]:
+        """Compute one step."""
+        for layer in self.layers:
+            inputs = torch.tanh(layer(inputs))
+        return inputs, state
+
+
+class LSTMController(nn.Module):
+    """Stacked LSTM cells whose first state is learned.
+
+    Args:
+        input_size: width of the external input and all reads together.
+        size: units per layer.
+        layers: number of layers.
+    """
+
+    def __init__(self, input_size: int, size: int, layers: int = 1) -> None:
+        super().__init__()
+        sizes = [input_size] + [size] * layers
+        self.layers = nn.ModuleList(itertools.starmap(nn.LSTMCell, itertools.pairwise(sizes)))
+        self.initial_hidden = nn.Parameter(torch.zeros(layers, size))
+        self.initial_cell = nn.Parameter(torch.zeros(layers, size))
+
+    def reset_parameters(self) -> None:
+        """Draw PyTorch's start, with input weights four times as large."""
+        for layer in self.layers:
+            assert isinstance(layer, nn.LSTMCell)
+            layer.reset_parameters()
+            layer.weight_ih.data.mul_(INPUT_GAIN)
+        nn.init.zeros_(self.initial_hidden)
+        nn.init.zeros_(self.initial_cell)
+
+    def initial_state(self, batch_size: int) -> ControllerState:
+        """Return the learned first state, one copy per sequence."""
+        return tuple(
+            (hidden.expand(batch_size, -1), cell.expand(batch_size, -1))
+            for hidden, cell in zip(self.initial_hidden, self.initial_cell, strict=True)
+        )
+
+    def forward(
+        self, inputs: Float[Tensor, "B I"], state: ControllerState
+    ) -> tuple[Float[Tensor, "B C"], ControllerState]:
+        """Compute one step."""
+        new_state = []
+        for layer, previous in zip(self.layers, state, strict=True):
+            inputs, cell = layer(inputs, previous)
+            new_state.append((inputs, cell))
+        return inputs, tuple(new_state)
+
+
+CONTROLLERS: dict[str, type[FeedforwardController] | type[LSTMController]] = {
+    "feedforward": FeedforwardController,
+    "lstm": LSTMController,
+}

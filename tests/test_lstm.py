@@ -1,0 +1,106 @@
+"""The baseline: `torch.nn.LSTM` with a learned start and an output layer."""
+
+import copy
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from ntm_tutorial.lstm import LSTMBaseline
+from tests.loops import Array
+
+T, B, I, O = 6, 3, 4, 2  # noqa: E741
+
+
+@pytest.fixture
+def model() -> LSTMBaseline:
+    torch.manual_seed(0)
+    model = LSTMBaseline(I, O, hidden_size=5, layers=2).double()
+    torch.nn.init.normal_(model.initial_hidden)
+    torch.nn.init.normal_(model.initial_cell)
+    return model
+
+
+@pytest.fixture
+def inputs() -> Tensor:
+    return torch.rand(T, B, I, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+
+
+def sigmoid(x: Array) -> Array:
+    return 1 / (1 + np.exp(-x))
+
+
+@torch.no_grad()
+def test_against_loops(model: LSTMBaseline, inputs: Tensor) -> None:
+    weights = {name: value.numpy() for name, value in model.lstm.named_parameters()}
+    hidden, cell = (part.numpy().copy() for part in model.initial_state(B))
+    expected = torch.zeros(T, B, O, dtype=torch.float64)
+    for t, b in np.ndindex(T, B):
+        x = inputs[t, b].numpy()
+        for k in range(2):
+            sums = weights[f"weight_ih_l{k}"] @ x + weights[f"bias_ih_l{k}"]
+            sums = sums + weights[f"weight_hh_l{k}"] @ hidden[k, b] + weights[f"bias_hh_l{k}"]
+            into, forget, new, out = np.split(sums, 4)
+            cell[k, b] = sigmoid(forget) * cell[k, b] + sigmoid(into) * np.tanh(new)
+            hidden[k, b] = x = sigmoid(out) * np.tanh(cell[k, b])
+        expected[t, b] = model.output(torch.from_numpy(x))
+    logits, _ = model(inputs)
+    torch.testing.assert_close(logits, expected, rtol=0, atol=1e-10)
+
+
+def test_a_run_in_pieces_is_one_run(model: LSTMBaseline, inputs: Tensor) -> None:
+    whole, end = model(inputs)
+    first, state = model(inputs[:2])
+    second, state = model(inputs[2:], state)
+    torch.testing.assert_close(torch.cat([first, second]), whole)
+    torch.testing.assert_close(state, end)
+    state = model.initial_state(B)
+    for t in range(T):
+        logits, state = model.step(inputs[t], state)
+        torch.testing.assert_close(logits, whole[t])
+
+
+def test_nothing_is_mutated(model: LSTMBaseline, inputs: Tensor) -> None:
+    _, state = model(inputs)
+    watched = [inputs, *state, *model.state_dict().values()]
+    before = copy.deepcopy([tensor.detach() for tensor in watched])
+    first, _ = model(inputs, state)
+    first.sum().backward()
+    assert all(now.equal(then) for now, then in zip(watched, before, strict=True))
+    assert model(inputs, state)[0].equal(first)
+
+
+def test_every_parameter_learns(model: LSTMBaseline, inputs: Tensor) -> None:
+    model(inputs)[0].square().sum().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().sum() > 0, name
+
+
+def test_defaults_are_those_of_the_paper() -> None:
+    settings = LSTMBaseline(9, 8).settings
+    assert settings == {"input_size": 9, "output_size": 8, "hidden_size": 256, "layers": 3}
+
+
+@pytest.mark.bad_input
+class TestBadInput:
+    @pytest.mark.parametrize("name", ["input_size", "output_size", "hidden_size", "layers"])
+    @pytest.mark.parametrize("value", [0, -1, 2.0, "3", None, True])
+    def test_sizes(self, name: str, value: Any) -> None:
+        with pytest.raises(ValueError, match=f"^{name}: .* at least 1, got {value!r}$"):
+            LSTMBaseline(**{"input_size": 9, "output_size": 8, name: value})
+
+    @pytest.mark.parametrize("shape", [(5, 2, 3), (5, 4), (0, 2, 4), (5, 0, 4)])
+    def test_inputs(self, model: LSTMBaseline, shape: tuple[int, ...]) -> None:
+        with pytest.raises(ValueError, match=r"^inputs: expected shape \(T, B, 4\), got \("):
+            model(torch.zeros(shape))
+
+    def test_x(self, model: LSTMBaseline) -> None:
+        with pytest.raises(ValueError, match=r"^x: expected shape \(B, 4\), got \(2, 5\)"):
+            model.step(torch.zeros(2, 5), model.initial_state(2))
+
+    def test_a_state_for_another_batch(self, model: LSTMBaseline, inputs: Tensor) -> None:
+        with pytest.raises(ValueError, match=r"^state: .*\(2, 3, 5\) .*got \(2, 4, 5\)"):
+            model(inputs, model.initial_state(4))
