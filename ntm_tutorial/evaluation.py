@@ -1,0 +1,152 @@
+"""How well a model does: bits per sequence and wrong bits, on fresh random sequences."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from ntm_tutorial.checks import check_positive
+from ntm_tutorial.tasks import Episode, Task
+
+SEEDS = 2**30
+"""Seeds lie below this. PyTorch's CPU generator looks at the lowest 32 bits of its seed alone, so
+training, validation and testing draw from a quarter of those each."""
+
+
+def bits_per_sequence(logits: Float[Tensor, "T B O"], episode: Episode) -> Float[Tensor, "B"]:
+    """Return each sequence's cross-entropy in bits, the paper's measure, over the masked steps.
+
+    A model that knows nothing pays one bit for every bit asked of it; a perfect one pays none.
+
+    Raises:
+        ValueError: if the logits are not of the targets' shape.
+    """
+    _check_logits(logits, episode)
+    loss = binary_cross_entropy_with_logits(logits, episode.targets, reduction="none")
+    return (loss * _mask(episode)).sum((0, 2)) / math.log(2)
+
+
+def wrong_bits(logits: Float[Tensor, "T B O"], episode: Episode) -> Int[Tensor, "B"]:
+    """Count each sequence's wrong bits over the masked steps; a logit above 0 says 1.
+
+    Raises:
+        ValueError: if the logits are not of the targets' shape.
+    """
+    _check_logits(logits, episode)
+    wrong = (logits > 0) != (episode.targets > 0.5)
+    return (wrong & _mask(episode)).sum((0, 2))
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Results on many sequences, one number for each; summaries are properties.
+
+    Attributes:
+        bits: bits per sequence, the cost.
+        wrong: wrong bits per sequence.
+        asked: bits asked of the model in each sequence.
+    """
+
+    bits: Float[Tensor, "S"]
+    wrong: Int[Tensor, "S"]
+    asked: Int[Tensor, "S"]
+
+    @property
+    def mean_bits(self) -> float:
+        """Mean cost in bits per sequence."""
+        return self.bits.double().mean().item()
+
+    @property
+    def mean_wrong(self) -> float:
+        """Mean number of wrong bits per sequence."""
+        return self.wrong.double().mean().item()
+
+    @property
+    def median_wrong(self) -> float:
+        """Median number of wrong bits per sequence."""
+        return self.wrong.double().quantile(0.5).item()
+
+    @property
+    def share_perfect(self) -> float:
+        """Share of sequences without a wrong bit."""
+        return (self.wrong == 0).double().mean().item()
+
+
+@torch.no_grad()
+def evaluate(
+    model: nn.Module,
+    task: Task,
+    *,
+    sequences: int = 200,
+    seed: int = 0,
+    batch_size: int = 50,
+    **difficulty: int,
+) -> Evaluation:
+    """Test a model on fresh sequences.
+
+    The seed stands for these sequences and no others: two models tested with the same seed and
+    difficulty see the same ones. Training never sees them: its seeds lie in another range.
+
+    Args:
+        model: an NTM or an LSTM.
+        task: the task to draw from.
+        sequences: how many.
+        seed: which ones, 0 to 2**30 - 1.
+        batch_size: how many to run at once.
+        difficulty: such as ``length=120``; what is left out is drawn from the training range.
+
+    Raises:
+        ValueError: if a number is out of range.
+    """
+    check_positive(sequences=sequences, batch_size=batch_size)
+    generator = torch.Generator().manual_seed(testing_seed(seed))
+    device = next(model.parameters()).device
+    parts = []
+    for start in range(0, sequences, batch_size):
+        count = min(batch_size, sequences - start)
+        episode = task.sample(count, generator=generator, **difficulty).to(device)
+        logits, _ = model(episode.inputs)
+        asked = _mask(episode).expand_as(logits).sum((0, 2))
+        parts.append((bits_per_sequence(logits, episode), wrong_bits(logits, episode), asked))
+    return Evaluation(*(torch.cat(column).cpu() for column in zip(*parts, strict=True)))
+
+
+def sweep(
+    model: nn.Module, task: Task, name: str, values: Iterable[int], **settings: int
+) -> dict[int, Evaluation]:
+    """Evaluate at several values of one difficulty, such as ``"length", (10, 20, 50)``."""
+    return {value: evaluate(model, task, **settings, **{name: value}) for value in values}
+
+
+def testing_seed(seed: int) -> int:
+    """Map a test seed to a generator seed that neither training nor validation can use."""
+    check_seed(seed)
+    return 2 * SEEDS + seed
+
+
+def check_seed(seed: int) -> None:
+    """Refuse what is not a whole number from 0 to 2**30 - 1.
+
+    Raises:
+        ValueError: saying what was given.
+    """
+    if not isinstance(seed, int) or not 0 <= seed < SEEDS:
+        raise ValueError(f"seed: expected a whole number from 0 to 2**30 - 1, got {seed!r}")
+
+
+def _mask(episode: Episode) -> Tensor:
+    """Give the mask the shape (T, 1 or B, 1)."""
+    mask = episode.mask
+    return mask.unsqueeze(-1) if mask.dim() == 2 else mask[:, None, None]
+
+
+def _check_logits(logits: Tensor, episode: Episode) -> None:
+    if logits.shape != episode.targets.shape:
+        raise ValueError(
+            f"logits: expected the targets' shape {tuple(episode.targets.shape)}, "
+            f"got {tuple(logits.shape)}"
+        )

@@ -1,0 +1,114 @@
+"""Dynamic N-grams, Section 4.4: predict bits whose statistics are new in every sequence."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Generator, Tensor
+
+from ntm_tutorial.tasks.base import Episode, Task, random_bits, same_for_all
+
+CONTEXT = 5
+"""Bits of context in a 6-gram."""
+
+
+class DynamicNGrams(Task):
+    """Predict the next bit of a random 6-gram source.
+
+    For every sequence a new table of 32 probabilities is drawn from Beta(1/2, 1/2), one for each
+    context of five bits. The first five bits are fair coin flips; every later bit is drawn from
+    the table. The input at a step is a bit and the target the next bit, so 200 bits make 199
+    steps. The mask leaves out the coin flips: it marks the predictions of bits 6 to 200.
+    """
+
+    name = "dynamic-ngrams"
+    input_size = 1
+    output_size = 1
+    training_range = {"length": (200, 200)}
+
+    def sample(
+        self,
+        batch_size: int,
+        *,
+        generator: Generator | None = None,
+        length: int | Int[Tensor, "B"] | None = None,
+    ) -> Episode:
+        """Draw fresh sequences; see the class for how they look.
+
+        Args:
+            batch_size: number of sequences.
+            generator: source of randomness.
+            length: number of bits, for all sequences or for each; left out, 200.
+
+        Raises:
+            ValueError: if a sequence has no more bits than the context.
+        """
+        lengths = self._difficulty("length", length, batch_size, generator)
+        if lengths.min() <= CONTEXT:
+            raise ValueError(f"length: expected more than {CONTEXT} bits, got {length}")
+        longest = int(lengths.max())
+        table = _draw_table(batch_size, generator)
+        thresholds = torch.rand(longest, batch_size, generator=generator)
+        bits = random_bits(longest, batch_size, generator=generator)
+        context = _first_context(bits)
+        for t in range(CONTEXT, longest):
+            bits[t] = thresholds[t] < table.gather(1, context.unsqueeze(1)).squeeze(1)
+            context = _next_context(context, bits[t])
+
+        time = torch.arange(longest - 1).unsqueeze(1)
+        known = time < lengths - 1
+        mask = known & (time >= CONTEXT - 1)
+        inputs, targets = bits[:-1] * known, bits[1:] * known
+        return Episode(inputs.unsqueeze(-1), targets.unsqueeze(-1), same_for_all(mask))
+
+
+def optimal_predictions(
+    bits: Float[Tensor, "T B"] | Int[Tensor, "T B"],
+) -> Float[Tensor, "T B"]:
+    r"""Predict each next bit as well as can be done from what was seen, Eq. 10.
+
+    .. math:: p(b = 1 \mid N_1, N_0, c) = \frac{N_1 + 1/2}{N_1 + N_0 + 1}
+
+    ``N1`` and ``N0`` count the ones and zeros that followed this five-bit context so far. Row
+    ``t`` predicts bit ``t + 1``; while the context is incomplete the prediction is 1/2.
+
+    Args:
+        bits: sequences of zeros and ones, time first.
+
+    Raises:
+        ValueError: if ``bits`` is not of shape (T, B) or holds anything but 0 and 1.
+    """
+    if bits.dim() != 2 or not bool(((bits == 0) | (bits == 1)).all()):
+        raise ValueError(f"bits: expected zeros and ones, shape (T, B), got {tuple(bits.shape)}")
+    steps, batch_size = bits.shape
+    dtype = bits.dtype if bits.is_floating_point() else torch.get_default_dtype()
+    predictions = torch.full((steps, batch_size), 0.5, dtype=dtype, device=bits.device)
+    if steps < CONTEXT:
+        return predictions
+    counts = torch.full((batch_size, 2**CONTEXT, 2), 0.5, dtype=dtype, device=bits.device)
+    sequence = torch.arange(batch_size, device=bits.device)
+    context = _first_context(bits)
+    for t in range(CONTEXT - 1, steps):
+        if t >= CONTEXT:
+            counts[sequence, context, bits[t].long()] += 1
+            context = _next_context(context, bits[t])
+        zeros, ones = counts[sequence, context].unbind(-1)
+        predictions[t] = ones / (zeros + ones)
+    return predictions
+
+
+def _draw_table(batch_size: int, generator: Generator | None) -> Float[Tensor, "B 32"]:
+    """Draw from Beta(1/2, 1/2), which is the law of sin^2 of a uniform angle."""
+    angle = torch.rand(batch_size, 2**CONTEXT, generator=generator) * (torch.pi / 2)
+    return angle.sin().square()
+
+
+def _first_context(bits: Tensor) -> Int[Tensor, "B"]:
+    """Read the first five bits as a number, the latest bit last."""
+    context = torch.zeros_like(bits[0], dtype=torch.long)
+    for bit in bits[:CONTEXT]:
+        context = _next_context(context, bit)
+    return context
+
+
+def _next_context(context: Int[Tensor, "B"], bit: Tensor) -> Int[Tensor, "B"]:
+    """Drop the oldest bit and take in the newest."""
+    return (2 * context + bit.long()) % 2**CONTEXT

@@ -1,0 +1,74 @@
+"""Repeat copy, Section 4.2: give a sequence back a stated number of times, then say "end"."""
+
+import math
+
+import torch
+from jaxtyping import Int
+from torch import Generator, Tensor
+
+from ntm_tutorial.tasks.base import Episode, Task, random_bits, same_for_all
+
+
+class RepeatCopy(Task):
+    """Copy a sequence of random bit vectors several times, then mark the end.
+
+    Length 2, repeats 2, time to the right; ``n`` is the repeat count, scaled to mean 0 and
+    variance 1 over the training range; ``?`` marks the outputs that count::
+
+        inputs   bits        a b . . . . . .
+                 delimiter   . . 1 . . . . .
+                 repeats     . . n . . . . .
+        targets  bits        . . . a b a b .
+                 end marker  . . . . . . . 1
+        mask                       ? ? ? ? ?
+    """
+
+    name = "repeat-copy"
+    bits = 8
+    input_size = bits + 2
+    output_size = bits + 1
+    training_range = {"length": (1, 10), "repeats": (1, 10)}
+
+    def scale(self, repeats: Int[Tensor, "*S"]) -> Tensor:
+        """Scale repeat counts to mean 0 and variance 1 over the training range."""
+        low, high = self.training_range["repeats"]
+        deviation = math.sqrt(((high - low + 1) ** 2 - 1) / 12)  # of a uniform distribution
+        return (repeats - (low + high) / 2) / deviation
+
+    def sample(
+        self,
+        batch_size: int,
+        *,
+        generator: Generator | None = None,
+        length: int | Int[Tensor, "B"] | None = None,
+        repeats: int | Int[Tensor, "B"] | None = None,
+    ) -> Episode:
+        """Draw fresh sequences; see the class for how they look.
+
+        Args:
+            batch_size: number of sequences.
+            generator: source of randomness.
+            length: number of vectors, for all sequences or for each; left out, 1 to 10.
+            repeats: number of copies, for all sequences or for each; left out, 1 to 10.
+
+        Raises:
+            ValueError: if a number is below 1.
+        """
+        lengths = self._difficulty("length", length, batch_size, generator)
+        counts = self._difficulty("repeats", repeats, batch_size, generator)
+        longest, ends = int(lengths.max()), lengths + 1 + lengths * counts
+        time = torch.arange(int(ends.max()) + 1).unsqueeze(1)
+        vectors = random_bits(longest, batch_size, self.bits, generator=generator)
+        delimiter = time == lengths
+
+        inputs = torch.zeros(len(time), batch_size, self.input_size)
+        inputs[:longest, :, : self.bits] = vectors * (time[:longest] < lengths).unsqueeze(-1)
+        inputs[..., self.bits] = delimiter.float()
+        inputs[..., self.bits + 1] = delimiter * self.scale(counts)
+        copying = (time > lengths) & (time < ends)
+        source = (time - lengths - 1).clamp(min=0) % lengths
+        answers = vectors.gather(0, source.unsqueeze(-1).expand(-1, -1, self.bits))
+        targets = torch.zeros(len(time), batch_size, self.output_size)
+        targets[..., : self.bits] = answers * copying.unsqueeze(-1)
+        targets[..., self.bits] = (time == ends).float()
+        return Episode(inputs, targets, same_for_all(copying | (time == ends)))

@@ -1,0 +1,183 @@
+"""Scores computed by hand; the seeds of testing are used by nothing else."""
+
+import itertools
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from ntm_tutorial import evaluation
+from ntm_tutorial.evaluation import (
+    SEEDS,
+    Evaluation,
+    bits_per_sequence,
+    evaluate,
+    sweep,
+    wrong_bits,
+)
+from ntm_tutorial.tasks import TASKS, Episode
+
+COPY = TASKS["copy"]
+
+
+class Constant(nn.Module):
+    """Always answers with the same logit."""
+
+    def __init__(self, logit: float, output_size: int = 8) -> None:
+        super().__init__()
+        self.logit = nn.Parameter(torch.tensor(logit))
+        self.output_size = output_size
+
+    def forward(self, inputs: Tensor) -> tuple[Tensor, None]:
+        return self.logit.expand(*inputs.shape[:2], self.output_size), None
+
+
+def logit(probability: float) -> float:
+    return math.log(probability / (1 - probability))
+
+
+@pytest.fixture
+def episode() -> Episode:
+    """Return three steps of two sequences with two outputs; the first step does not count."""
+    targets = torch.tensor(
+        [[[1.0, 1.0], [1.0, 1.0]], [[1.0, 0.0], [0.0, 0.0]], [[1.0, 1.0], [0.0, 1.0]]]
+    )
+    return Episode(torch.zeros(3, 2, 1), targets, torch.tensor([False, True, True]))
+
+
+@pytest.fixture
+def logits() -> Tensor:
+    odd, even = logit(0.75), logit(0.25)
+    return torch.tensor(
+        [[[-99.0, -99.0], [-99.0, -99.0]], [[odd, odd], [0.0, 0.0]], [[even, odd], [99.0, 99.0]]]
+    )
+
+
+class TestByHand:
+    def test_bits(self, logits: Tensor, episode: Episode) -> None:
+        likely, unlikely = -math.log2(0.75), -math.log2(0.25)
+        expected = [2 * likely + 2 * unlikely, 2 + 99 / math.log(2)]
+        assert bits_per_sequence(logits, episode).tolist() == pytest.approx(expected, rel=1e-5)
+
+    def test_wrong_bits(self, logits: Tensor, episode: Episode) -> None:
+        assert wrong_bits(logits, episode).tolist() == [2, 1]
+
+    def test_a_mask_for_each_sequence(self, logits: Tensor, episode: Episode) -> None:
+        mask = torch.tensor([[False, False], [True, False], [False, True]])
+        mixed = episode._replace(mask=mask)
+        expected = [-math.log2(0.75) - math.log2(0.25), 99 / math.log(2)]
+        assert bits_per_sequence(logits, mixed).tolist() == pytest.approx(expected, rel=1e-5)
+        assert wrong_bits(logits, mixed).tolist() == [1, 1]
+
+    def test_a_logit_of_zero_says_0(self, episode: Episode) -> None:
+        ones = episode.targets[1:].sum((0, 2)).tolist()
+        assert wrong_bits(torch.zeros(3, 2, 2), episode).tolist() == ones
+
+    def test_perfect_and_hopeless(self, episode: Episode) -> None:
+        sure = 1e4 * (2 * episode.targets - 1)
+        assert bits_per_sequence(sure, episode).tolist() == [0, 0]
+        assert wrong_bits(sure, episode).tolist() == [0, 0]
+        assert wrong_bits(-sure, episode).tolist() == [4, 4]
+        assert bits_per_sequence(-sure, episode).isfinite().all()
+
+    def test_summaries(self) -> None:
+        result = Evaluation(
+            torch.tensor([1.0, 2.0, 6.0, 9.0]), torch.tensor([0, 0, 2, 5]), torch.tensor([8] * 4)
+        )
+        assert result.mean_bits == 4.5
+        assert result.mean_wrong == 1.75
+        assert result.median_wrong == 1.0
+        assert result.share_perfect == 0.5
+
+
+class TestEvaluate:
+    @pytest.mark.parametrize(
+        ("name", "difficulty", "asked"),
+        [
+            ("copy", {"length": 7}, 56),
+            ("repeat-copy", {"length": 3, "repeats": 4}, (3 * 4 + 1) * 9),
+            ("repeat-copy", {"length": 10, "repeats": 20}, 1809),
+            ("associative-recall", {"items": 6}, 18),
+            ("dynamic-ngrams", {"length": 200}, 195),
+            ("priority-sort", {}, 128),
+        ],
+    )
+    def test_knowing_nothing_costs_a_bit_for_each_bit_asked(
+        self, name: str, difficulty: dict[str, int], asked: int
+    ) -> None:
+        task = TASKS[name]
+        result = evaluate(Constant(0.0, task.output_size), task, sequences=7, **difficulty)
+        assert result.asked.tolist() == [asked] * 7
+        assert result.bits.tolist() == pytest.approx([asked] * 7, rel=1e-5)
+
+    def test_with_mixed_difficulty(self) -> None:
+        result = evaluate(Constant(0.0), COPY, sequences=60)
+        assert len(result.asked.unique()) > 5
+        assert result.bits.tolist() == pytest.approx(result.asked.tolist(), rel=1e-5)
+
+    @pytest.mark.parametrize(("sequences", "batch_size"), [(1, 50), (7, 3), (6, 3), (5, 50)])
+    def test_as_many_sequences_as_asked_for(self, sequences: int, batch_size: int) -> None:
+        result = evaluate(Constant(0.0), COPY, sequences=sequences, batch_size=batch_size, length=3)
+        assert result.bits.shape == result.wrong.shape == result.asked.shape == (sequences,)
+        assert not result.bits.requires_grad
+
+    def test_two_models_see_the_same_sequences(self) -> None:
+        ones, zeros, other = (
+            evaluate(Constant(sign), COPY, sequences=20, seed=seed, length=9).wrong
+            for sign, seed in ((1.0, 3), (-1.0, 3), (1.0, 4))
+        )
+        assert (ones + zeros).tolist() == [72] * 20
+        assert not ones.equal(other)
+
+    def test_it_leaves_model_and_random_state_alone(self) -> None:
+        model, before = Constant(0.5), torch.get_rng_state()
+        evaluate(model, COPY, sequences=3, length=3)
+        assert model.logit.item() == 0.5
+        assert model.logit.grad is None
+        assert torch.get_rng_state().equal(before)
+
+    def test_sweep(self) -> None:
+        results = sweep(Constant(0.0), COPY, "length", range(2, 8, 2), sequences=5, seed=3)
+        assert {length: result.asked.tolist() for length, result in results.items()} == {
+            length: [8 * length] * 5 for length in (2, 4, 6)
+        }
+        alone = evaluate(Constant(0.0), COPY, sequences=5, seed=3, length=4)
+        assert results[4].wrong.equal(alone.wrong)
+
+
+def test_seeds_of_training_validation_and_testing_never_meet() -> None:
+    """Even in their lowest 32 bits, which are all that PyTorch's generator looks at."""
+    one, other = (torch.Generator().manual_seed(seed) for seed in (5, 2**32 + 5))
+    same = torch.rand(9, generator=one).equal(torch.rand(9, generator=other))
+    assert same, "PyTorch now looks at more bits: evaluation.SEEDS can grow"
+    first, last, test = 0, SEEDS - 1, evaluation.testing_seed
+    ranges = [(first, last), (SEEDS + first, SEEDS + last), (test(first), test(last))]
+    for (_, before), (after, _) in itertools.pairwise(ranges):
+        assert before < after
+    assert ranges[-1][1] < 2**32
+
+
+@pytest.mark.bad_input
+class TestBadInput:
+    @pytest.mark.parametrize("function", [bits_per_sequence, wrong_bits])
+    @pytest.mark.parametrize("shape", [(3, 2, 1), (2, 2, 2), (3, 2), (1, 2, 2)])
+    def test_logits(self, function: Any, shape: tuple[int, ...], episode: Episode) -> None:
+        with pytest.raises(ValueError, match=r"^logits: .*\(3, 2, 2\), got \("):
+            function(torch.zeros(shape), episode)
+
+    @pytest.mark.parametrize("name", ["sequences", "batch_size"])
+    @pytest.mark.parametrize("value", [0, -1, 2.5])
+    def test_numbers(self, name: str, value: Any) -> None:
+        with pytest.raises(ValueError, match=f"^{name}: .*at least 1, got {value}"):
+            evaluate(Constant(0.0), COPY, **{name: value})
+
+    @pytest.mark.parametrize("seed", [-1, evaluation.SEEDS, 0.5, "1"])
+    def test_seed(self, seed: Any) -> None:
+        with pytest.raises(ValueError, match=f"^seed: .*2\\*\\*30 - 1, got {seed!r}"):
+            evaluate(Constant(0.0), COPY, seed=seed)
+
+    def test_difficulty(self) -> None:
+        with pytest.raises(ValueError, match=r"^length: expected at least 1, got 0"):
+            evaluate(Constant(0.0), COPY, length=0)
