@@ -1,0 +1,313 @@
+"""The command line: ``ntm-tutorial train | evaluate | list``."""
+
+import argparse
+import itertools
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+
+from ntm_tutorial import pretrained, storage
+from ntm_tutorial.evaluation import evaluate
+from ntm_tutorial.lstm import LSTMBaseline
+from ntm_tutorial.ntm import NTM
+from ntm_tutorial.recipes import MODELS, RECIPES, Recipe, recipe
+from ntm_tutorial.tasks import TASKS
+from ntm_tutorial.training import History, train
+
+FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+"""Exit codes, as shells have them."""
+
+DIFFICULTIES: dict[str, list[str]] = {
+    name: [task.name for task in TASKS.values() if name in task.training_range]
+    for name in ("length", "repeats", "items", "answers")
+}
+"""Which tasks have which."""
+
+DESCRIPTION = "Train and test Neural Turing Machines, and the LSTM they are compared with."
+
+EXAMPLES = """\
+examples:
+  ntm-tutorial list
+  ntm-tutorial train copy ntm-lstm
+  ntm-tutorial evaluate copy ntm-lstm --length 10 20 50 120
+"""
+
+TRAIN = """\
+Train one model with its recipe from ntm_tutorial/recipes.py, and write its weights.
+
+All work is saved at every validation. After Ctrl-C, SIGTERM, or a crash, give the same command
+again: it goes on from there, and ends exactly as if it had never stopped.
+"""
+
+TRAIN_EXAMPLES = """\
+examples:
+  ntm-tutorial train copy ntm-feedforward
+  ntm-tutorial train copy ntm-lstm --seed 3 --output copy-3.safetensors
+  ntm-tutorial train priority-sort lstm --device cuda
+  ntm-tutorial train copy ntm-lstm --sequences 20000 --no-progress > log.txt
+"""
+
+EVALUATE = """\
+Test a trained model on fresh random sequences, at each difficulty asked for.
+
+Several values make several rows. A difficulty that is left out is drawn from the training range.
+"""
+
+EVALUATE_EXAMPLES = """\
+examples:
+  ntm-tutorial evaluate copy ntm-feedforward --length 10 20 30 50 120
+  ntm-tutorial evaluate repeat-copy ntm-lstm --length 10 20 --repeats 10 20
+  ntm-tutorial evaluate copy ntm-lstm --length 120 --sequences 1000 --seed 7
+  ntm-tutorial evaluate copy ntm-lstm --length 50 --file copy-3.safetensors
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.command(options)
+    except BrokenPipeError:  # the reader of our output has gone, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except (ValueError, OSError) as error:
+        print(f"ntm-tutorial: error: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except FloatingPointError as error:
+        print(f"ntm-tutorial: {error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def train_command(options: argparse.Namespace) -> int:
+    """Train one model and write its weights; see ``TRAIN``."""
+    plan = recipe(options.task, options.model)
+    if options.sequences is not None:
+        plan = replace(plan, training={**plan.training, "sequences": options.sequences})
+    output = options.output or Path(f"{plan.task}_{plan.model}.safetensors")
+    checkpoint = options.checkpoint or Path(f"{output}.checkpoint")
+    if output.is_dir() or output == checkpoint:
+        raise ValueError(f"--output: expected a file of its own, got {output}")
+    if checkpoint.exists():
+        print(f"Going on from {checkpoint}.", file=sys.stderr)
+    model = plan.build(options.seed).to(options.device)
+    try:
+        with _sigterm_interrupts():
+            history = train(
+                model,
+                TASKS[plan.task],
+                **plan.training,
+                seed=options.seed,
+                compile=options.compile,
+                progress=options.progress,
+                checkpoint=checkpoint,
+                on_validation=None if options.progress else _print_validation,
+            )
+            pretrained.save_file(output, model, plan, history, options.seed)
+            checkpoint.unlink()
+    except KeyboardInterrupt:
+        print(_how_to_resume(checkpoint), file=sys.stderr)
+        raise
+    print(f"Trained on {history.sequences[-1]} sequences.", end=" ")
+    print(f"Best validation: {min(history.validation_bits):.4g} bits per sequence.")
+    print(f"Wrote {output}. The package looks for its own in {pretrained.FOLDER}.")
+    print(f"Test it: ntm-tutorial evaluate {plan.task} {plan.model} --file {output}")
+    return 0
+
+
+@contextmanager
+def _sigterm_interrupts() -> Iterator[None]:
+    """Treat SIGTERM, which asks a process to end, as Ctrl-C."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _print_validation(history: History) -> None:
+    bits, wrong = history.validation_bits[-1], history.validation_wrong[-1]
+    print(
+        f"{history.sequences[-1]:9} sequences {history.seconds[-1]:9.1f} s"
+        f" {bits:11.4f} bits per sequence {wrong:9.3f} wrong",
+        flush=True,
+    )
+
+
+def _how_to_resume(checkpoint: Path) -> str:
+    if not checkpoint.is_file():
+        return "\nStopped before the first validation, so nothing was saved."
+    _, about = storage.load(checkpoint)
+    return (
+        f"\nStopped. {checkpoint} holds the first {about['seen']} sequences; "
+        "to go on from there, give the same command again."
+    )
+
+
+def evaluate_command(options: argparse.Namespace) -> int:
+    """Print one row of results for each difficulty; see ``EVALUATE``."""
+    if options.file is None:
+        found = pretrained.load(options.task, options.model)
+    else:
+        found = pretrained.load_file(options.file)
+        pair = (found.recipe.task, found.recipe.model)
+        if pair != (options.task, options.model):
+            raise ValueError(f"--file: {options.file} holds {' '.join(pair)}")
+    asked = {name: values for name in DIFFICULTIES if (values := getattr(options, name))}
+    for name in asked:
+        if name not in found.task.training_range:
+            names = " and ".join(f"--{name}" for name in found.task.training_range)
+            raise ValueError(f"--{name}: {options.task} has {names}")
+
+    print(
+        f"{options.task}, {options.model}: {options.sequences} sequences a row, seed {options.seed}"
+    )
+    header = [*asked, "bits asked", "mean wrong", "median", "perfect", "mean bits"]
+    print("  ".join(f"{title:>10}" for title in header))
+    for values in itertools.product(*asked.values()):
+        result = evaluate(
+            found.model,
+            found.task,
+            sequences=options.sequences,
+            seed=options.seed,
+            **dict(zip(asked, values, strict=True)),
+        )
+        cells = [str(value) for value in values] + [
+            f"{result.asked.double().mean():.0f}",
+            f"{result.mean_wrong:.3f}",
+            f"{result.median_wrong:g}",
+            f"{result.share_perfect:.1%}",
+            f"{result.mean_bits:.4g}",
+        ]
+        print("  ".join(f"{cell:>10}" for cell in cells))
+    return 0
+
+
+def list_command(options: argparse.Namespace) -> int:
+    """Print the table of recipes: the paper's settings beside ours."""
+    trained = pretrained.available()
+    row = "{:19} {:16} {:8}" + 2 * " | {:>5} {:>10} {:>8} {:>10}" + " {:>6} {:>10}"
+    print(row.format("", "", "", "paper", "", "", "", "ours", "", "", "", "", "").rstrip())
+    settings = ("heads", "controller", "rate", "parameters")
+    print(row.format("task", "model", "trained", *settings, *settings, "batch", "sequences"))
+    for (task, model), plan in RECIPES.items():
+        paper, training = plan.paper, plan.training
+        heads, controller, parameters = _network(plan)
+        cells = [
+            task, model, "yes" if (task, model) in trained else "no",
+            paper.heads or "-", paper.controller, paper.learning_rate, f"{paper.parameters:,}",
+            heads or "-", controller, training["learning_rate"], f"{parameters:,}",
+            training["batch_size"], f"{training['sequences']:,}",
+        ]  # fmt: skip
+        print(row.format(*map(str, cells)))
+    print("\nHeads count pairs of a read and a write head. The paper trained with RMSProp; we use")
+    print("Adam unless a recipe says otherwise. All settings: ntm_tutorial/recipes.py")
+    return 0
+
+
+def _network(plan: Recipe) -> tuple[int, str, int]:
+    """Return our heads, controller and number of parameters, as the paper writes them."""
+    with torch.device("meta"):  # sizes alone
+        model = plan.build()
+    assert isinstance(model, NTM | LSTMBaseline)
+    settings: dict[str, Any] = model.settings
+    layers = settings.get("layers") or settings["controller_layers"]
+    size = settings.get("hidden_size") or settings["controller_size"]
+    controller = f"{layers} x {size}" if layers > 1 else str(size)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    return settings.get("read_heads", 0), controller, parameters
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(BAD_INPUT, f"{self.prog}: error: {message}\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    layout: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter}
+    parser = _Parser("ntm-tutorial", description=DESCRIPTION, epilog=EXAMPLES, **layout)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    command = commands.add_parser(
+        "train", help="train one model", description=TRAIN, epilog=TRAIN_EXAMPLES, **layout
+    )
+    _add_names(command)
+    command.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="decides every random draw (default: 0)"
+    )
+    command.add_argument(
+        "--sequences", type=int, metavar="N", help="how many to train on (default: the recipe's)"
+    )
+    command.add_argument(
+        "--output", type=Path, metavar="FILE",
+        help="weights, replaced if there (default: TASK_MODEL.safetensors)",
+    )  # fmt: skip
+    command.add_argument(
+        "--checkpoint", type=Path, metavar="FILE",
+        help="work so far, removed at the end (default: OUTPUT.checkpoint)",
+    )  # fmt: skip
+    command.add_argument(
+        "--no-progress", dest="progress", action="store_false",
+        help="print a line for each validation instead of a progress bar",
+    )  # fmt: skip
+    command.add_argument(
+        "--compile", action="store_true", help="use torch.compile: a minute to start, then faster"
+    )
+    command.add_argument(
+        "--device", type=_device, default="cpu", help="such as cpu or cuda (default: cpu)"
+    )
+    command.set_defaults(command=train_command)
+
+    command = commands.add_parser(
+        "evaluate",
+        help="test a trained model",
+        description=EVALUATE,
+        epilog=EVALUATE_EXAMPLES,
+        **layout,
+    )
+    _add_names(command)
+    for name, tasks in DIFFICULTIES.items():
+        command.add_argument(
+            f"--{name}", type=int, nargs="+", metavar="N", help=f"difficulty of {', '.join(tasks)}"
+        )
+    command.add_argument(
+        "--sequences", type=int, default=200, metavar="N", help="how many a row (default: 200)"
+    )
+    command.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="which sequences (default: 0)"
+    )
+    command.add_argument(
+        "--file", type=Path, metavar="FILE", help="weights (default: those of the package)"
+    )
+    command.set_defaults(command=evaluate_command)
+
+    text = "List all tasks and models, which of them come trained, and their settings."
+    command = commands.add_parser("list", help="list tasks, models, settings", description=text)
+    command.set_defaults(command=list_command)
+    return parser
+
+
+def _add_names(command: argparse.ArgumentParser) -> None:
+    command.add_argument("task", choices=TASKS, metavar="TASK", help=", ".join(TASKS))
+    command.add_argument("model", choices=MODELS, metavar="MODEL", help=", ".join(MODELS))
+
+
+def _device(name: str) -> torch.device:
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError):
+        raise argparse.ArgumentTypeError(f"there is no {name!r} here") from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

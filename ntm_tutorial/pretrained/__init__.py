@@ -1,0 +1,100 @@
+"""Trained models that come with the package: one safetensors file per task and model."""
+
+import platform
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from ntm_tutorial import storage
+from ntm_tutorial.recipes import RECIPES, Recipe, recipe
+from ntm_tutorial.tasks import TASKS, Task
+from ntm_tutorial.training import History
+
+FOLDER = Path(__file__).parent
+
+
+class Pretrained(NamedTuple):
+    """A trained model and how it came about."""
+
+    model: nn.Module
+    task: Task
+    recipe: Recipe
+    history: History
+
+
+def available() -> list[tuple[str, str]]:
+    """List the (task, model) pairs that ``load`` knows, in the order of the recipes."""
+    return [pair for pair, plan in RECIPES.items() if path(plan).is_file()]
+
+
+def load(task_name: str, model_name: str) -> Pretrained:
+    """Load a trained model, ready for use.
+
+    Args:
+        task_name: such as ``"copy"``.
+        model_name: ``"ntm-feedforward"``, ``"ntm-lstm"`` or ``"lstm"``.
+
+    Raises:
+        ValueError: if there is no such task, model or file, or the file is damaged, was edited or
+            does not fit the recipe.
+    """
+    wanted = recipe(task_name, model_name)
+    if (task_name, model_name) not in available():
+        raise ValueError(
+            f"no trained {model_name} for {task_name} comes with this version; available: "
+            f"{', '.join('/'.join(pair) for pair in available()) or 'none'}"
+        )
+    return load_file(path(wanted))
+
+
+def load_file(file: str | Path) -> Pretrained:
+    """Load a model from a file that ``save_file`` or ``ntm-tutorial train`` wrote.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the file is damaged, was edited or does not fit its recipe.
+    """
+    tensors, about = storage.load(file)
+    if about.get("kind") != "model":
+        raise ValueError(f"path: {Path(file).name} holds no trained model; is it a checkpoint?")
+    plan = recipe(about["recipe"]["task"], about["recipe"]["model"])
+    plan = Recipe(
+        plan.task,
+        plan.model,
+        plan.paper,
+        about["recipe"]["network"],
+        about["recipe"]["training"],
+    )
+    model = plan.build()
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise ValueError(f"path: {Path(file).name} does not fit its recipe: {error}") from error
+    return Pretrained(model.eval(), TASKS[plan.task], plan, History(**about["history"]))
+
+
+def save_file(
+    file: str | Path, model: nn.Module, plan: Recipe, history: History, seed: int
+) -> None:
+    """Write a trained model with its recipe, seed, versions and learning curve."""
+    about: dict[str, Any] = {
+        "kind": "model",
+        "recipe": {
+            "task": plan.task,
+            "model": plan.model,
+            "network": plan.network,
+            "training": plan.training,
+        },
+        "seed": seed,
+        "versions": {"python": platform.python_version(), "torch": torch.__version__},
+        "history": asdict(history),
+    }
+    storage.save(file, model.state_dict(), about)
+
+
+def path(plan: Recipe) -> Path:
+    """Return where the package keeps the trained model of a recipe."""
+    return FOLDER / f"{plan.task}_{plan.model}.safetensors"

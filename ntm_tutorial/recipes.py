@@ -1,0 +1,146 @@
+"""One table: what the paper used and what we use, for every task and model."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from ntm_tutorial.lstm import LSTMBaseline
+from ntm_tutorial.ntm import NTM
+from ntm_tutorial.tasks import TASKS, Task
+
+MODELS = ("ntm-feedforward", "ntm-lstm", "lstm")
+
+
+@dataclass(frozen=True)
+class Paper:
+    """A row of the paper's Tables 1 to 3; its optimiser was RMSProp throughout.
+
+    Attributes:
+        heads: pairs of a read and a write head, 0 for the LSTM.
+        controller: units of the controller or of the LSTM, as the paper writes them.
+        learning_rate: RMSProp's.
+        parameters: the number of weights.
+    """
+
+    heads: int
+    controller: str
+    learning_rate: float
+    parameters: int
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How we build and train one model for one task, beside what the paper did.
+
+    Attributes:
+        task: a name in ``TASKS``.
+        model: ``"ntm-feedforward"``, ``"ntm-lstm"`` or ``"lstm"``.
+        paper: the paper's settings.
+        network: keyword arguments of ``NTM`` or ``LSTMBaseline``.
+        training: keyword arguments of ``train``.
+    """
+
+    task: str
+    model: str
+    paper: Paper
+    network: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+
+    def build(self, seed: int = 0) -> nn.Module:
+        """Build the model with a start drawn from ``seed``; the global random state is kept."""
+        task: Task = TASKS[self.task]
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            if self.model == "lstm":
+                return LSTMBaseline(task.input_size, task.output_size, **self.network)
+            controller = self.model.removeprefix("ntm-")
+            return NTM(task.input_size, task.output_size, controller=controller, **self.network)
+
+
+def recipe(task_name: str, model_name: str) -> Recipe:
+    """Look up the recipe for a task and a model.
+
+    Raises:
+        ValueError: if there is no such task or model.
+    """
+    if task_name not in TASKS:
+        raise ValueError(f"task_name: expected one of {sorted(TASKS)}, got {task_name!r}")
+    if model_name not in MODELS:
+        raise ValueError(f"model_name: expected one of {list(MODELS)}, got {model_name!r}")
+    return RECIPES[task_name, model_name]
+
+
+def _heads(pairs: int, size: int = 100, layers: int = 1) -> dict[str, int]:
+    return {
+        "controller_size": size,
+        "controller_layers": layers,
+        "read_heads": pairs,
+        "write_heads": pairs,
+    }
+
+
+# A large epsilon makes Adam's steps small where the gradient is, which keeps what was learned.
+_NTM = {"sequences": 100_000, "batch_size": 16, "learning_rate": 3e-3, "epsilon": 0.1,
+        "smoothing": 0.999, "decay": 0.5, "average": 0.99, "validate_every": 4_000}  # fmt: skip
+_NTM_LSTM = _NTM | {"ramp": 20_000, "average": 0.98, "validate_every": 2_000}
+_LSTM = {"sequences": 640_000, "batch_size": 64, "learning_rate": 1e-3, "epsilon": 1e-8,
+         "smoothing": 0.999, "decay": 0.5, "mixed": False, "validate_every": 16_000}  # fmt: skip
+
+RECIPES: dict[tuple[str, str], Recipe] = {
+    (row.task, row.model): row
+    for row in (
+        Recipe("copy", "ntm-feedforward", Paper(1, "100", 1e-4, 17_162), _heads(1), _NTM),
+        Recipe("copy", "ntm-lstm", Paper(1, "100", 1e-4, 67_561), _heads(1), _NTM_LSTM),
+        Recipe("copy", "lstm", Paper(0, "3 x 256", 3e-5, 1_352_969),
+               {"hidden_size": 256, "layers": 3}, _LSTM),
+        Recipe("repeat-copy", "ntm-feedforward", Paper(1, "100", 1e-4, 16_712), _heads(1), _NTM),
+        Recipe("repeat-copy", "ntm-lstm", Paper(1, "100", 1e-4, 66_111), _heads(1), _NTM_LSTM),
+        Recipe("repeat-copy", "lstm", Paper(0, "3 x 512", 3e-5, 5_312_007),
+               {"hidden_size": 512, "layers": 3}, _LSTM),
+        Recipe("associative-recall", "ntm-feedforward", Paper(4, "256", 1e-4, 146_845),
+               _heads(4, 256), _NTM),
+        Recipe("associative-recall", "ntm-lstm", Paper(1, "100", 1e-4, 70_330),
+               _heads(1), _NTM_LSTM),
+        Recipe("associative-recall", "lstm", Paper(0, "3 x 256", 1e-4, 1_344_518),
+               {"hidden_size": 256, "layers": 3}, _LSTM),
+        Recipe("dynamic-ngrams", "ntm-feedforward", Paper(1, "100", 3e-5, 14_656), _heads(1), _NTM),
+        Recipe("dynamic-ngrams", "ntm-lstm", Paper(1, "100", 3e-5, 61_749), _heads(1), _NTM_LSTM),
+        Recipe("dynamic-ngrams", "lstm", Paper(0, "3 x 128", 1e-4, 331_905),
+               {"hidden_size": 128, "layers": 3}, _LSTM),
+        Recipe("priority-sort", "ntm-feedforward", Paper(8, "512", 3e-5, 508_305),
+               _heads(8, 512), _NTM),
+        Recipe("priority-sort", "ntm-lstm", Paper(5, "2 x 100", 3e-5, 269_038),
+               _heads(5, 100, 2), _NTM_LSTM),
+        Recipe("priority-sort", "lstm", Paper(0, "3 x 128", 3e-5, 384_424),
+               {"hidden_size": 128, "layers": 3}, _LSTM),
+    )
+}  # fmt: skip
+"""The NTM's memory is 128 x 20 everywhere, as in the paper.
+
+The settings for copy are those that trained the models in ``pretrained``. For the other tasks the
+networks are the paper's, and the training settings are where to start from.
+"""
+
+LIVE = Recipe(
+    "copy",
+    "ntm-feedforward",
+    Paper(1, "100", 1e-4, 17_162),
+    _heads(1),
+    {
+        "sequences": 36_000,
+        "batch_size": 32,
+        "learning_rate": 4e-3,
+        "decay": 0.2,
+        "settle_at": 0.1,
+        "clip_norm": 3.0,
+        "ramp": 14_000,
+        "average": 0.96,
+        "validate_every": 1_000,
+        "validation_sequences": 400,
+        "validation_difficulty": {"length": 20},
+        "stop_at": 0.1,
+    },
+)
+"""Chapter 6 trains this one while the reader watches."""

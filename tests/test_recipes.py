@@ -1,0 +1,122 @@
+"""The table of settings: complete, true to the paper, and fit for `train`."""
+
+import inspect
+
+import pytest
+import torch
+from torch import nn
+
+from ntm_tutorial.lstm import LSTMBaseline
+from ntm_tutorial.ntm import NTM
+from ntm_tutorial.recipes import MODELS, RECIPES, Recipe, recipe
+from ntm_tutorial.tasks import TASKS
+from ntm_tutorial.training import train
+
+all_recipes = pytest.mark.parametrize(
+    "plan", [pytest.param(plan, id="/".join(pair)) for pair, plan in RECIPES.items()]
+)
+
+# Tables 1 to 3 of the paper, a row for each model: heads, controller, learning rate, parameters.
+PAPER = {
+    "copy": [
+        (1, "100", 1e-4, 17_162),
+        (1, "100", 1e-4, 67_561),
+        (0, "3 x 256", 3e-5, 1_352_969),
+    ],
+    "repeat-copy": [
+        (1, "100", 1e-4, 16_712),
+        (1, "100", 1e-4, 66_111),
+        (0, "3 x 512", 3e-5, 5_312_007),
+    ],
+    "associative-recall": [
+        (4, "256", 1e-4, 146_845),
+        (1, "100", 1e-4, 70_330),
+        (0, "3 x 256", 1e-4, 1_344_518),
+    ],
+    "dynamic-ngrams": [
+        (1, "100", 3e-5, 14_656),
+        (1, "100", 3e-5, 61_749),
+        (0, "3 x 128", 1e-4, 331_905),
+    ],
+    "priority-sort": [
+        (8, "512", 3e-5, 508_305),
+        (5, "2 x 100", 3e-5, 269_038),
+        (0, "3 x 128", 3e-5, 384_424),
+    ],
+}
+
+
+def count(model: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def test_every_task_and_model_has_one() -> None:
+    assert list(RECIPES) == [(task, model) for task in TASKS for model in MODELS]
+    assert all((plan.task, plan.model) == pair for pair, plan in RECIPES.items())
+
+
+def test_the_paper_is_quoted_right() -> None:
+    for task, rows in PAPER.items():
+        for model, row in zip(MODELS, rows, strict=True):
+            paper = recipe(task, model).paper
+            assert (paper.heads, paper.controller, paper.learning_rate, paper.parameters) == row
+
+
+@pytest.mark.parametrize(
+    ("task", "inputs", "outputs"),
+    [
+        ("copy", 10, 9),
+        ("repeat-copy", 8, 7),
+        ("associative-recall", 8, 6),
+        ("dynamic-ngrams", 1, 1),
+    ],
+)
+def test_the_papers_lstm_counts_follow_their_formula(task: str, inputs: int, outputs: int) -> None:
+    H = {"3 x 128": 128, "3 x 256": 256, "3 x 512": 512}[recipe(task, "lstm").paper.controller]
+    expected = 4 * H * (3 * inputs + 5 * H) + 18 * H + outputs * (3 * H + 1)
+    assert recipe(task, "lstm").paper.parameters == expected
+
+
+@all_recipes
+def test_it_builds_a_model_of_the_papers_kind_and_size(plan: Recipe) -> None:
+    task, model = TASKS[plan.task], plan.build()
+    assert isinstance(model, NTM | LSTMBaseline)
+    assert (model.input_size, model.output_size) == (task.input_size, task.output_size)
+    layers, _, size = plan.paper.controller.rpartition(" x ")
+    if plan.model == "lstm":
+        assert isinstance(model, LSTMBaseline)
+        assert (model.settings["layers"], model.settings["hidden_size"]) == (int(layers), int(size))
+    else:
+        assert isinstance(model, NTM)
+        settings = model.settings
+        assert settings["controller"] == plan.model.removeprefix("ntm-")
+        assert settings["read_heads"] == settings["write_heads"] == plan.paper.heads
+        assert settings["controller_size"] == int(size)
+        assert settings["controller_layers"] == int(layers or 1)
+        assert model.memory_shape == (128, 20)
+        assert settings["shift_range"] == 1
+    assert 0.5 < count(model) / plan.paper.parameters < 2
+    logits, _ = model(task.sample(2, generator=torch.Generator().manual_seed(0)).inputs[:9])
+    assert logits.shape == (9, 2, task.output_size)
+
+
+@all_recipes
+def test_train_takes_its_settings(plan: Recipe) -> None:
+    inspect.signature(train).bind(nn.Module(), TASKS[plan.task], **plan.training)
+    assert plan.training["sequences"] >= plan.training.get("validate_every", 2000)
+
+
+def test_the_seed_decides_the_start_and_nothing_else_is_drawn() -> None:
+    before = torch.get_rng_state()
+    one, again, other = (recipe("copy", "ntm-lstm").build(seed).state_dict() for seed in (1, 1, 2))
+    assert torch.get_rng_state().equal(before)
+    assert all(one[name].equal(again[name]) for name in one)
+    assert not one["output.weight"].equal(other["output.weight"])
+
+
+@pytest.mark.bad_input
+def test_unknown_names() -> None:
+    with pytest.raises(ValueError, match=r"^task_name: expected one of \['associative.*got 'sort'"):
+        recipe("sort", "lstm")
+    with pytest.raises(ValueError, match=r"^model_name: expected one of .*'lstm'\], got 'ntm'"):
+        recipe("copy", "ntm")

@@ -1,0 +1,606 @@
+"""The training loop: repeatable, resumable at any moment, and careful with what it is given."""
+
+import itertools
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from ntm_tutorial import storage, training
+from ntm_tutorial.evaluation import SEEDS, bits_per_sequence
+from ntm_tutorial.lstm import LSTMBaseline
+from ntm_tutorial.ntm import NTM
+from ntm_tutorial.tasks import TASKS, Episode
+from ntm_tutorial.tasks.copy import Copy
+from ntm_tutorial.training import History, train
+
+ROOT = Path(__file__).parent.parent
+
+
+class Short(Copy):
+    """Copy with short sequences, so that a run takes a moment."""
+
+    training_range = {"length": (1, 3)}
+
+
+COPY = Short()
+RUN: dict[str, Any] = {
+    "sequences": 60, "batch_size": 8, "validate_every": 16, "validation_sequences": 10,
+    "seed": 5, "progress": False,
+}  # fmt: skip
+WAYS: list[dict[str, Any]] = [
+    {},
+    {"average": 0.9, "decay": 0.7},
+    {"optimizer": "rmsprop", "learning_rate": 1e-3, "epsilon": 1e-2, "mixed": False},
+    {"optimizer": "rmsprop", "average": 0.5, "decay": 1.0, "epsilon": 1e-8},
+]
+all_ways = pytest.mark.parametrize("way", WAYS, ids=lambda way: "-".join(way) or "plain")
+
+
+def small(controller: str = "lstm") -> NTM:
+    torch.manual_seed(0)
+    return NTM(
+        9, 8, controller=controller, controller_size=8, memory_locations=10, memory_width=4
+    )  # fmt: skip
+
+
+def curve(history: History) -> dict[str, list[float]]:
+    """Return the history without its clock."""
+    return {name: value for name, value in vars(history).items() if name != "seconds"}
+
+
+def weights(model: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+
+def identical(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    return one.keys() == other.keys() and all(one[name].equal(other[name]) for name in one)
+
+
+def run_script(script: str, *arguments: object) -> None:
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", script, *map(str, arguments)]
+    subprocess.run(command, env=environment, check=True, timeout=300)
+
+
+def gradient_step(clipping: dict[str, float]) -> tuple[Tensor, Tensor]:
+    """Train one batch with Adam's epsilon so large that a step is the gradient.
+
+    Return the gradient as computed here, and the step as taken there.
+    """
+    model, there = small(), small()
+    episode = COPY.sample(8, generator=torch.Generator().manual_seed(5))
+    logits, _ = model(episode.inputs)
+    nats = bits_per_sequence(logits, episode).mean() * math.log(2)
+    gradients = torch.autograd.grad(nats, list(model.parameters()))
+    limits = {"clip_value": 1e9, "clip_norm": 1e9, **clipping}
+    run = RUN | {"sequences": 8, "learning_rate": 1e9, "epsilon": 1e9}
+    train(there, COPY, **run, **limits)
+    steps = [
+        a.detach() - b.detach() for a, b in zip(model.parameters(), there.parameters(), strict=True)
+    ]
+    return torch.cat([g.flatten() for g in gradients]), torch.cat([s.flatten() for s in steps])
+
+
+def watch_rates(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Return a list that takes down Adam's learning rate at each step."""
+    rates: list[float] = []
+    plain = torch.optim.Adam.step
+
+    def step(self: torch.optim.Adam, *arguments: Any) -> Any:
+        rates.append(self.param_groups[0]["lr"])
+        return plain(self, *arguments)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", step)
+    return rates
+
+
+class TestOneStep:
+    def test_it_goes_down_the_gradient_of_the_summed_cross_entropy(self) -> None:
+        gradient, step = gradient_step({})
+        torch.testing.assert_close(step, gradient, rtol=1e-3, atol=1e-4)
+
+    def test_every_component_is_clipped(self) -> None:
+        gradient, step = gradient_step({"clip_value": 0.05})
+        assert gradient.abs().max() > 0.1
+        torch.testing.assert_close(step, gradient.clamp(-0.05, 0.05), rtol=1e-3, atol=1e-5)
+
+    def test_the_norm_is_clipped(self) -> None:
+        gradient, step = gradient_step({"clip_norm": 0.5})
+        assert gradient.norm() > 0.6
+        torch.testing.assert_close(step, 0.5 * gradient / gradient.norm(), rtol=1e-2, atol=1e-5)
+
+    @pytest.mark.parametrize(
+        ("name", "settings"),
+        [
+            ("adam", {"betas": (0.8, 0.7)}),
+            ("rmsprop", {"alpha": 0.7, "momentum": 0.8, "centered": True}),
+        ],
+    )
+    def test_optimizers(self, name: str, settings: dict[str, Any]) -> None:
+        given = {"learning_rate": 0.02, "epsilon": 0.3, "momentum": 0.8, "smoothing": 0.7}
+        made = training._make_optimizer(small(), {"optimizer": name, **given})
+        assert type(made).__name__.lower() == name
+        for key, value in {"lr": 0.02, "eps": 0.3, **settings}.items():
+            assert made.param_groups[0][key] == value
+
+    def test_the_learning_rate_falls_over_the_last_share(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        rates = watch_rates(monkeypatch)
+        train(small(), COPY, **RUN | {"sequences": 80}, learning_rate=1.0, decay=0.5)
+        assert rates == pytest.approx([1, 1, 1, 1, 1, 1, 0.8, 0.6, 0.4, 0.2])
+
+
+class TestRepeatable:
+    @all_ways
+    def test_the_same_seed_gives_the_same_run(self, way: dict[str, Any]) -> None:
+        results = []
+        for noise in range(2):
+            model = small()
+            torch.manual_seed(noise)  # nothing may hang on the global generator
+            history = train(model, COPY, **RUN | way)
+            results.append((curve(history), weights(model)))
+        assert results[0][0] == results[1][0]
+        assert identical(results[0][1], results[1][1])
+
+    def test_another_seed_gives_another_run(self) -> None:
+        one, other = (train(small(), COPY, **RUN | {"seed": seed}) for seed in (1, 2))
+        assert one.training_bits != other.training_bits
+        assert one.validation_bits != other.validation_bits
+
+    def test_the_global_generator_is_left_alone(self) -> None:
+        model, before = small(), torch.get_rng_state()
+        train(model, COPY, **RUN)
+        assert torch.get_rng_state().equal(before)
+
+    def test_compiled_training_gives_the_same_losses(self) -> None:
+        """In a process of its own, as the shape checks of these tests cannot be compiled.
+
+        All is traced and differentiated as ever; making C++ of it would take a minute.
+        """
+        run_script(COMPILED)
+
+    def test_an_lstm_needs_no_compiling(self) -> None:
+        curves = []
+        for compile in (False, True):
+            torch.manual_seed(0)
+            model = LSTMBaseline(9, 8, hidden_size=8, layers=1)
+            curves.append(curve(train(model, COPY, **RUN, compile=compile)))
+        assert curves[0] == curves[1]
+
+
+class TestHistory:
+    def test_entries(self) -> None:
+        seen: list[int] = []
+        history = train(small(), COPY, **RUN, on_validation=lambda h: seen.append(len(h.sequences)))
+        assert history.sequences == [16, 32, 48, 60]
+        assert seen == [1, 2, 3, 4]
+        assert all(len(values) == 4 for values in vars(history).values())
+        assert history.seconds == sorted(history.seconds)
+        assert all(np.isfinite(values).all() for values in vars(history).values())
+
+    def test_training_bits_are_the_mean_since_the_last_entry(self) -> None:
+        """With a rate of next to nothing, the cost is that of the start."""
+        model = small()
+        run = RUN | {"sequences": 32, "learning_rate": 1e-12}
+        history = train(model, COPY, **run)
+        generator = torch.Generator().manual_seed(5)
+        costs = []
+        for _ in range(4):
+            episode = COPY.sample(8, generator=generator)
+            costs.append(bits_per_sequence(model(episode.inputs)[0], episode).mean().item())
+        expected = [np.mean(costs[:2]), np.mean(costs[2:])]
+        assert history.training_bits == pytest.approx(expected, rel=1e-5)
+        assert history.validation_bits[0] == pytest.approx(history.validation_bits[1], rel=1e-6)
+
+    def test_reached(self) -> None:
+        history = History([10, 20, 30], [9.0] * 3, [5.0, 1.0, 2.0], [0.0] * 3, [1.0] * 3)
+        assert history.reached(5.0) == 10
+        assert history.reached(1.5) == 20
+        assert history.reached(0.5) is None
+
+    def test_it_settles_once_the_goal_was_reached(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        rates = watch_rates(monkeypatch)
+        costs = iter([9.0, 3.0, 5.0, 9.0])
+        monkeypatch.setattr(training, "bits_per_sequence", lambda *_: torch.tensor([next(costs)]))
+        train(small(), COPY, **RUN, learning_rate=1.0, settle_at=4.0)
+        assert rates == pytest.approx([1.0] * 4 + [training.SETTLED] * 4)
+
+    def test_settling_goes_on_from_the_average_that_validated(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(training, "SETTLED", 1e-12)  # what follows changes nothing
+        settings = RUN | {"average": 0.9, "learning_rate": 0.1}
+        costs = iter([9.0, 3.0, 5.0, 9.0])
+        monkeypatch.setattr(training, "bits_per_sequence", lambda *_: torch.tensor([next(costs)]))
+        model = small()
+        after: list[dict[str, Tensor]] = []
+        train(
+            model,
+            COPY,
+            **settings,
+            settle_at=4.0,
+            on_validation=lambda _: after.append(weights(model)),
+        )
+        assert not identical(after[0], weights(model))
+        assert identical(after[1], weights(model))
+        assert identical(after[3], weights(model))
+
+    def test_it_stops_at_the_goal(self) -> None:
+        history = train(small(), COPY, **RUN, stop_at=1000.0)
+        assert history.sequences == [16]
+
+    def test_the_model_learns(self) -> None:
+        torch.manual_seed(0)
+        history = train(NTM(9, 8), COPY, sequences=1600, validate_every=800, progress=False)
+        assert history.validation_bits[-1] < 12, "a model that knows nothing pays 16"
+
+
+@all_ways
+def test_the_weights_that_validated_best_are_kept(
+    way: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = []
+    for stop_at in (None, 3.0):  # to the end, or until the best was found
+        costs = iter([5.0, 3.0, 4.0, math.nan])
+        monkeypatch.setattr(
+            training, "bits_per_sequence", lambda *_, costs=costs: torch.tensor([next(costs)])
+        )
+        model = small()
+        history = train(model, COPY, **RUN | way, stop_at=stop_at)
+        kept.append(weights(model))
+    assert history.validation_bits == [5.0, 3.0]
+    assert identical(*kept)
+
+
+def test_the_average_of_the_weights_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[list[Tensor]] = []
+    plain = torch.optim.Adam.step
+
+    def step(self: torch.optim.Adam, *arguments: Any) -> None:
+        plain(self, *arguments)
+        steps.append([value.detach().clone() for value in self.param_groups[0]["params"]])
+
+    monkeypatch.setattr(torch.optim.Adam, "step", step)
+    model = small()
+    train(model, COPY, **RUN | {"validate_every": 100}, average=0.7)
+    expected, *later = steps
+    for now in later:
+        expected = [0.7 * one + 0.3 * other for one, other in zip(expected, now, strict=True)]
+    for found, wanted in zip(model.parameters(), expected, strict=True):
+        torch.testing.assert_close(found, wanted)
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C at a chosen moment."""
+
+
+def interrupt(function: Callable[..., Any], at: int, after: bool = False) -> Callable[..., Any]:
+    """Wrap a function to be interrupted in its call number `at`, before or after its work."""
+    calls = itertools.count()
+
+    def wrapped(*arguments: Any, **keywords: Any) -> Any:
+        due = next(calls) == at
+        if due and not after:
+            raise Interrupted
+        result = function(*arguments, **keywords)
+        if due:
+            raise Interrupted
+        return result
+
+    return wrapped
+
+
+MOMENTS = {
+    "while drawing": (Copy, "sample", 3, False),
+    "after drawing": (Copy, "sample", 3, True),
+    "before a step": (torch.optim.Optimizer, "zero_grad", 4, False),
+    "during a backward pass": (torch.Tensor, "backward", 4, True),
+    "between step and count": (training._Run, "update", 5, True),
+    "before validating": (training._Run, "validate", 1, False),
+    "after validating": (training._Run, "validate", 2, True),
+    "before writing": (storage, "save_file", 1, False),
+    "after writing": (storage, "save_file", 1, True),
+    "before the first batch": (Copy, "sample", 0, False),
+    "after the last batch": (training._Run, "keep_best", 0, False),
+}
+
+
+COMPILED = """
+import functools
+import torch
+torch.compile = functools.partial(torch.compile, backend="aot_eager")
+from ntm_tutorial import NTM, TASKS, train
+
+for controller in ("feedforward", "lstm"):
+    costs = []
+    for compile in (False, True):
+        torch.manual_seed(0)
+        model = NTM(9, 8, controller=controller, controller_size=8, memory_locations=6)
+        before = vars(model).keys()
+        history = train(model, TASKS["copy"], sequences=48, batch_size=8, validate_every=16,
+                        validation_sequences=8, compile=compile, progress=False)
+        assert vars(model).keys() == before, "the compiled step is still there"
+        costs.append(torch.tensor([history.training_bits, history.validation_bits]))
+    torch.testing.assert_close(costs[0], costs[1], rtol=1e-4, atol=0)
+    assert costs[0].isfinite().all()
+"""
+
+KILLED_AND_RESUMED = """
+import os, signal, sys, time
+from pathlib import Path
+import torch
+import torch._dynamo  # which optimisers would import in every child
+from ntm_tutorial import NTM, TASKS, storage, train
+
+folder = Path(sys.argv[1])
+
+def run(name):
+    # In a child, so that killing it leaves this process and its imports
+    child = os.fork()
+    if child:
+        return child
+    torch.manual_seed(0)
+    model = NTM(9, 8, controller_size=8, memory_locations=10, memory_width=4)
+    task = TASKS["copy"]
+    task.training_range = {"length": (1, 3)}
+    history = train(model, task, sequences=800, batch_size=8, validate_every=32,
+                    validation_sequences=5, average=0.9, decay=0.5, progress=False,
+                    checkpoint=folder / f"{name}.checkpoint")
+    history.seconds = []
+    storage.save(folder / name, model.state_dict(), vars(history))
+    os._exit(0)
+
+def written(path):
+    return path.stat().st_mtime_ns if path.exists() else None
+
+assert os.waitpid(run("whole"), 0)[1] == 0
+checkpoint = folder / "killed.checkpoint"
+for delay in (0.0, 0.01, 0.03, 0.07):
+    child = run("killed")
+    for _ in range(3):
+        before = written(checkpoint)
+        while written(checkpoint) == before:
+            time.sleep(0.001)
+    time.sleep(delay)
+    os.kill(child, signal.SIGKILL)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL, "it was over before"
+assert os.waitpid(run("killed"), 0)[1] == 0
+"""
+
+
+class TestResume:
+    @pytest.mark.parametrize(
+        ("moment", "way"),
+        [*((moment, WAYS[1]) for moment in MOMENTS), *(("before a step", way) for way in WAYS)],
+        ids=str,
+    )
+    def test_an_interrupted_run_ends_as_an_uninterrupted_one(
+        self, moment: str, way: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        whole = small()
+        expected = curve(train(whole, COPY, **RUN | way))
+        owner, name, at, after = MOMENTS[moment]
+        run = RUN | way | {"checkpoint": tmp_path / "run.checkpoint"}
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, name, interrupt(getattr(owner, name), at, after))
+            with pytest.raises(Interrupted):
+                train(small(), COPY, **run)
+        resumed = small()
+        if run["checkpoint"].exists():  # it does not matter from where this one starts
+            nn.init.ones_(resumed.output.weight)
+        history = train(resumed, COPY, **run)
+        assert curve(history) == expected
+        assert identical(weights(resumed), weights(whole))
+
+    def test_interrupted_at_every_validation(self, tmp_path: Path) -> None:
+        whole = small()
+        expected = curve(train(whole, COPY, **RUN))
+
+        def stop(history: History) -> None:
+            raise Interrupted
+
+        run = RUN | {"checkpoint": tmp_path / "run.checkpoint"}
+        for _ in expected["sequences"]:
+            with pytest.raises(Interrupted):
+                train(small(), COPY, **run, on_validation=stop)
+        resumed = small()
+        history = train(resumed, COPY, **run, on_validation=stop)
+        assert curve(history) == expected
+        assert history.seconds == sorted(history.seconds)
+        assert identical(weights(resumed), weights(whole))
+
+    def test_a_killed_process_loses_nothing_that_was_validated(self, tmp_path: Path) -> None:
+        """SIGKILL at moments that nobody chose, then once more to the end."""
+        run_script(KILLED_AND_RESUMED, tmp_path)
+        (expected, about), (found, same) = (storage.load(tmp_path / n) for n in ("whole", "killed"))
+        assert about == same
+        assert identical(expected, found)
+
+    def test_a_finished_run_is_not_run_again(self, tmp_path: Path) -> None:
+        run = RUN | {"checkpoint": tmp_path / "run.checkpoint"}
+        first, again = small(), small()
+        history = train(first, COPY, **run)
+        assert train(again, COPY, **run) == history
+        assert identical(weights(first), weights(again))
+
+    @pytest.mark.parametrize(
+        "change",
+        [{"seed": 6}, {"sequences": 61}, {"learning_rate": 1e-3}, {"optimizer": "rmsprop"},
+         {"average": 0.9}, {"mixed": False}, {"validation_difficulty": {"length": 3}}],
+        ids=str,
+    )  # fmt: skip
+    def test_a_checkpoint_of_other_settings_is_refused(
+        self, change: dict[str, Any], tmp_path: Path
+    ) -> None:
+        run = RUN | {"checkpoint": tmp_path / "run.checkpoint"}
+        train(small(), COPY, **run)
+        model = small()
+        before = weights(model)
+        with pytest.raises(
+            ValueError, match=f"^checkpoint: it was made with {next(iter(change))}="
+        ):
+            train(model, COPY, **run | change)
+        assert identical(weights(model), before)
+
+    def test_a_checkpoint_of_another_model_or_task_is_refused(self, tmp_path: Path) -> None:
+        run = RUN | {"checkpoint": tmp_path / "run.checkpoint"}
+        train(small(), COPY, **run)
+        for model in (small("feedforward"), NTM(9, 8), LSTMBaseline(9, 8)):
+            before = weights(model)
+            with pytest.raises(ValueError, match=r"^checkpoint: it was made with network="):
+                train(model, COPY, **run)
+            assert identical(weights(model), before)
+        with pytest.raises(
+            ValueError, match=r"^checkpoint: it was made with task='copy', not 'rep"
+        ):
+            train(NTM(10, 9), TASKS["repeat-copy"], **run)
+
+    def test_a_damaged_checkpoint_is_refused(self, tmp_path: Path) -> None:
+        file = tmp_path / "run.checkpoint"
+        train(small(), COPY, **RUN, checkpoint=file)
+        file.write_bytes(file.read_bytes()[:-1])
+        with pytest.raises(ValueError, match=r"^path: run.checkpoint is damaged"):
+            train(small(), COPY, **RUN, checkpoint=file)
+
+
+class Explosive(nn.Module):
+    """A model whose gradient stops being finite in a chosen batch."""
+
+    def __init__(self, at: int, gradient: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor([0.5, 1.0]))
+        self.at, self.gradient, self.batches = at, gradient, 0
+
+    def forward(self, inputs: Tensor) -> tuple[Tensor, None]:
+        logits = (inputs[..., :8] - self.weight.sum()) * self.weight[0]
+        if torch.is_grad_enabled():
+            self.batches += 1
+            if self.batches == self.at:
+                logits.register_hook(lambda gradient: gradient * self.gradient)
+        return logits, None
+
+
+class TestFiniteNumbers:
+    @pytest.mark.parametrize("gradient", [math.nan, math.inf])
+    @pytest.mark.parametrize("optimizer", ["adam", "rmsprop"])
+    def test_a_gradient_that_is_not_stops_training_before_the_step(
+        self, gradient: float, optimizer: str
+    ) -> None:
+        before = Explosive(at=99, gradient=gradient)
+        kept: list[dict[str, Tensor]] = []
+        train(before, COPY, **RUN | {"sequences": 32, "validate_every": 8}, optimizer=optimizer,
+              on_validation=lambda _: kept.append(weights(before)))  # fmt: skip
+        model = Explosive(at=5, gradient=gradient)
+        message = "^the gradient is not finite after 32 sequences; .* before this step"
+        with pytest.raises(FloatingPointError, match=message):
+            train(model, COPY, **RUN, optimizer=optimizer)
+        assert all(tensor.isfinite().all() for tensor in weights(model).values())
+        assert identical(weights(model), kept[3])
+
+
+class Watched(Copy):
+    """Copy, noting what it is asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[int, int]] = []
+
+    def sample(self, batch_size: int, **keywords: Any) -> Episode:
+        self.seed = keywords["generator"].initial_seed()
+        episode = super().sample(batch_size, **keywords)
+        self.asked.append((self.seed, (len(episode.inputs) - 1) // 2))
+        return episode
+
+
+@pytest.mark.parametrize("mixed", [True, False])
+@pytest.mark.parametrize("seed", [0, SEEDS - 1])
+def test_only_the_training_range_and_seeds_of_its_own_are_used(mixed: bool, seed: int) -> None:
+    task = Watched()
+    model = LSTMBaseline(9, 8, hidden_size=4, layers=1)
+    train(model, task, **RUN | {"sequences": 300, "seed": seed, "mixed": mixed})
+    assert {seed for seed, _ in task.asked} == {seed, SEEDS + seed}
+    assert {longest for _, longest in task.asked} <= set(range(1, 21))
+    if not mixed:
+        assert len({longest for found, longest in task.asked if found == seed}) > 10
+
+
+def test_a_ramp_lets_sequences_grow() -> None:
+    task, model = Watched(), LSTMBaseline(9, 8, hidden_size=4, layers=1)
+    train(model, task, **RUN | {"sequences": 800, "ramp": 400})
+    longest = [longest for found, longest in task.asked if found == RUN["seed"]]
+    assert max(longest[:2]) <= 5, "the first batches hold the easiest fifth"
+    assert max(longest[:25]) < 14
+    assert max(longest[50:]) == 20
+    assert max(longest for found, longest in task.asked if found != RUN["seed"]) > 14
+
+
+def test_validation_uses_the_difficulty_asked_for() -> None:
+    task = Watched()
+    history = train(small(), task, **RUN, validation_difficulty={"length": 3})
+    assert {longest for seed, longest in task.asked if seed == SEEDS + 5} == {3}
+    assert all(bits < 3 * 8 * 2 for bits in history.validation_bits)
+
+
+class TestProgress:
+    def test_silence(self, capfd: pytest.CaptureFixture[str]) -> None:
+        train(small(), COPY, **RUN)
+        assert capfd.readouterr() == ("", "")
+
+    def test_a_bar(self, capfd: pytest.CaptureFixture[str]) -> None:
+        train(small(), COPY, **RUN | {"progress": True})
+        printed = capfd.readouterr()
+        assert printed.out == ""
+        assert "60/60" in printed.err
+        assert "bits per sequence" in printed.err
+
+
+@pytest.mark.bad_input
+class TestBadInput:
+    @pytest.mark.parametrize(
+        ("name", "value", "message"),
+        [
+            *((name, value, "at least 1") for name, value in itertools.product(
+                ("sequences", "batch_size", "validate_every", "validation_sequences"),
+                (0, -5, 2.5, "8"))),
+            *((name, value, "a positive number") for name, value in itertools.product(
+                ("learning_rate", "epsilon", "clip_value", "clip_norm"),
+                (0, -1e-3, math.nan, "1", None))),
+            *(("decay", value, "a number from 0 to 1") for value in (-0.1, 1.1, math.nan, "1")),
+            *((name, value, "0 or more and below 1") for name, value in itertools.product(
+                ("average", "momentum", "smoothing"), (-0.1, 1.0, math.nan, "1", None))),
+            *(("ramp", value, "at least 0") for value in (-1, 0.5, "1", None)),
+            ("settle_at", "1", "a number or None"),
+            ("stop_at", "1", "a number or None"),
+            ("optimizer", "sgd", r"one of \('adam', 'rmsprop'\)"),
+            ("seed", -1, "a whole number from 0"),
+            ("seed", SEEDS, "a whole number from 0"),
+            ("seed", 0.5, "a whole number from 0"),
+        ],
+    )  # fmt: skip
+    def test_settings(self, name: str, value: Any, message: str) -> None:
+        with pytest.raises(ValueError, match=f"^{name}: expected .*{message}.* got {value!r}$"):
+            train(small(), COPY, **RUN | {name: value})
+
+    @pytest.mark.parametrize("length", [0, 21, 120])
+    def test_validation_outside_the_training_range(self, length: int) -> None:
+        with pytest.raises(ValueError, match=f"^validation_difficulty: .*1 to 20, got {length}$"):
+            train(small(), TASKS["copy"], **RUN, validation_difficulty={"length": length})
+
+    def test_validation_with_an_unknown_difficulty(self) -> None:
+        with pytest.raises(
+            ValueError, match=r"^validation_difficulty: .*\['length'\], got 'items'"
+        ):
+            train(small(), COPY, **RUN, validation_difficulty={"items": 3})
+
+    def test_a_model_for_another_task(self) -> None:
+        with pytest.raises(ValueError, match=r"^inputs: expected shape \(T, B, 9\), got"):
+            train(small(), TASKS["repeat-copy"], **RUN)
