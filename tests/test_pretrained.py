@@ -1,0 +1,167 @@
+"""Models that come trained: each file loads, runs, fits its recipe, and does what the book says."""
+
+import inspect
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from ntm_tutorial import pretrained, storage
+from ntm_tutorial.evaluation import evaluate
+from ntm_tutorial.ntm import NTM
+from ntm_tutorial.pretrained import available, load, load_file, save_file
+from ntm_tutorial.recipes import RECIPES, recipe
+from ntm_tutorial.tasks import TASKS
+from ntm_tutorial.training import History, train
+
+PLAN = recipe("copy", "ntm-feedforward")
+HISTORY = History([16, 32], [9.5, 8.25], [9.0, math.inf], [3.0, 2.0], [0.1, 0.2])
+every_file = pytest.mark.parametrize(("task", "model"), available())
+copy_ntms = pytest.mark.parametrize(
+    ("task", "model"), [pair for pair in available() if pair[0] == "copy" and pair[1] != "lstm"]
+)
+
+
+class TestComesTrained:
+    @every_file
+    def test_it_loads_and_runs(self, task: str, model: str) -> None:
+        found = load(task, model)
+        assert (found.recipe.task, found.recipe.model) == (task, model)
+        assert found.task is TASKS[task]
+        assert not found.model.training
+        episode = found.task.sample(2, generator=torch.Generator().manual_seed(0))
+        logits, _ = found.model(episode.inputs)
+        assert logits.shape == episode.targets.shape
+        assert logits.isfinite().all()
+
+    @every_file
+    def test_it_was_built_and_trained_by_todays_recipe(self, task: str, model: str) -> None:
+        """A file may spell out what the recipe leaves to `train`."""
+        signature = inspect.signature(train).parameters.items()
+        defaults = {name: each.default for name, each in signature}
+        found, wanted = load(task, model).recipe, recipe(task, model)
+        assert found.network == wanted.network
+        assert defaults | found.training == defaults | wanted.training
+
+    @every_file
+    def test_its_learning_curve_is_there_and_falls(self, task: str, model: str) -> None:
+        history = load(task, model).history
+        assert len(history.sequences) > 10
+        assert all(len(values) == len(history.sequences) for values in vars(history).values())
+        assert history.sequences == sorted(set(history.sequences))
+        assert history.sequences[-1] <= recipe(task, model).training["sequences"]
+        assert min(history.validation_bits) < 0.9 * history.validation_bits[0]
+
+    @every_file
+    def test_its_file_says_how_it_came_about(self, task: str, model: str) -> None:
+        _, about = storage.load(pretrained.path(recipe(task, model)))
+        assert about.keys() == {"kind", "recipe", "seed", "versions", "history"}
+        assert about["versions"].keys() == {"python", "torch"}
+
+    def test_all_files_belong_to_a_recipe_and_are_small(self) -> None:
+        files = list(pretrained.FOLDER.glob("*.safetensors"))
+        assert {pretrained.path(RECIPES[pair]) for pair in available()} == set(files)
+        assert sum(file.stat().st_size for file in files) < 30e6
+        assert {file.suffix for file in pretrained.FOLDER.iterdir() if file.is_file()} <= {
+            ".py",
+            ".safetensors",
+        }
+
+    @copy_ntms
+    @pytest.mark.parametrize(
+        ("length", "wrong", "perfect"), [(20, 0.0, 1.0), (50, 0.05, 0.9), (120, 1.0, 0.9)]
+    )
+    def test_copy_generalises(
+        self, task: str, model: str, length: int, wrong: float, perfect: float
+    ) -> None:
+        """Trained on lengths 1 to 20. The best public weights make 10 to 29 errors at 120."""
+        found = load(task, model)
+        result = evaluate(found.model, found.task, sequences=200, seed=2014, length=length)
+        assert result.mean_wrong <= wrong
+        assert result.share_perfect >= perfect
+
+
+class TestSaveAndLoad:
+    @pytest.mark.parametrize("model_name", ["ntm-feedforward", "ntm-lstm", "lstm"])
+    def test_there_and_back(self, tmp_path: Path, model_name: str) -> None:
+        plan = recipe("copy", model_name)
+        model = plan.build(3)
+        save_file(tmp_path / "file", model, plan, HISTORY, seed=3)
+        found = load_file(tmp_path / "file")
+        assert found.recipe == plan
+        assert found.history == HISTORY
+        assert found.task is TASKS["copy"]
+        inputs = torch.rand(4, 2, 9)
+        assert found.model(inputs)[0].equal(model(inputs)[0])
+
+    def test_a_file_keeps_its_own_settings(self, tmp_path: Path) -> None:
+        """A recipe may change after a model was trained; its file still says how."""
+        network = {"controller_size": 7, "read_heads": 2}
+        plan = replace(recipe("copy", "ntm-lstm"), network=network, training={"sequences": 5})
+        save_file(tmp_path / "file", plan.build(), plan, HISTORY, seed=0)
+        found = load_file(tmp_path / "file")
+        assert found.recipe == plan
+        assert isinstance(found.model, NTM)
+        assert found.model.read_heads == 2
+
+    def test_available_follows_the_files(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
+        assert available() == []
+        for pair in (("repeat-copy", "lstm"), ("copy", "ntm-lstm")):
+            plan = recipe(*pair)
+            save_file(pretrained.path(plan), plan.build(), plan, HISTORY, seed=0)
+        (tmp_path / "copy_something.safetensors").touch()
+        assert available() == [("copy", "ntm-lstm"), ("repeat-copy", "lstm")]
+        assert load("copy", "ntm-lstm").history == HISTORY
+        with pytest.raises(ValueError, match=r"no trained lstm for copy .*: copy/ntm-lstm, repeat"):
+            load("copy", "lstm")
+
+
+@pytest.mark.bad_input
+class TestRefused:
+    def test_unknown_names(self) -> None:
+        with pytest.raises(ValueError, match=r"^task_name: expected one of .*got 'sort'"):
+            load("sort", "lstm")
+        with pytest.raises(ValueError, match=r"^model_name: expected one of .*got 'gru'"):
+            load("copy", "gru")
+
+    def test_a_missing_file(self, tmp_path: Path) -> None:
+        with pytest.raises(FileNotFoundError, match=r"^path: no file"):
+            load_file(tmp_path / "nothing")
+
+    @pytest.mark.parametrize("damage", ["truncated", "flipped", "edited"])
+    def test_a_damaged_file(self, tmp_path: Path, damage: str) -> None:
+        file = tmp_path / "file"
+        save_file(file, PLAN.build(), PLAN, HISTORY, seed=0)
+        content = bytearray(file.read_bytes())
+        if damage == "truncated":
+            del content[-100:]
+        elif damage == "flipped":
+            content[len(content) // 2] ^= 1
+        else:
+            content = content.replace(b'\\"seed\\": 0', b'\\"seed\\": 1')
+        assert content != file.read_bytes()
+        file.write_bytes(content)
+        with pytest.raises(ValueError, match=r"^path: file is damaged"):
+            load_file(file)
+
+    def test_a_checkpoint(self, tmp_path: Path) -> None:
+        storage.save(tmp_path / "file", {"x": torch.zeros(1)}, {"task": "copy", "seen": 3})
+        with pytest.raises(ValueError, match="holds no trained model; is it a checkpoint"):
+            load_file(tmp_path / "file")
+
+    @pytest.mark.parametrize(
+        "change", [{"controller_size": 99}, {"read_heads": 2}, {"memory_locations": 64}]
+    )
+    def test_weights_that_do_not_fit_their_recipe(
+        self, tmp_path: Path, change: dict[str, Any]
+    ) -> None:
+        other = replace(PLAN, network=PLAN.network | change)
+        save_file(tmp_path / "file", PLAN.build(), other, HISTORY, seed=0)
+        with pytest.raises(ValueError, match=r"^path: file does not fit its recipe"):
+            load_file(tmp_path / "file")
