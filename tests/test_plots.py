@@ -1,0 +1,408 @@
+"""Figures show the numbers that they were given, name their axes, and refuse bad input."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb, to_rgba
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.text import Annotation
+from torch import Tensor
+
+from ntm_tutorial import NTM, TASKS, Evaluation, History, diagrams, plots
+from ntm_tutorial.tasks import Episode
+
+DIAGRAMS = (diagrams.machine, diagrams.addressing, diagrams.write, diagrams.lstm_and_ntm)
+
+
+@pytest.fixture(autouse=True)
+def style() -> Iterator[None]:
+    """Draw in the book's style, without a screen, and leave nothing behind."""
+    backend = plt.get_backend()
+    plt.switch_backend("agg")
+    with plt.rc_context():
+        plots.use_style()
+        yield
+    plt.close("all")
+    plt.switch_backend(backend)
+
+
+def random(*shape: int, seed: int = 0) -> Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def images(figure: Figure) -> list[np.ndarray]:
+    """Return what each panel with an image shows, time first; colour bars are left out."""
+    panels = [axis for axis in figure.axes if axis.images]
+    return [np.asarray(axis.images[0].get_array()).T for axis in panels]
+
+
+def shows(figure: Figure, *expected: Tensor) -> bool:
+    """Tell whether the figure's images are these, in this order."""
+    found = images(figure)
+    return len(found) == len(expected) and all(
+        one.shape == tuple(other.shape) and np.allclose(one, other)
+        for one, other in zip(found, expected, strict=True)
+    )
+
+
+def rectangles(axis: Axes) -> list[Rectangle]:
+    return [patch for patch in axis.patches if isinstance(patch, Rectangle)]
+
+
+def bars(axis: Axes) -> list[float]:
+    return [patch.get_height() for patch in rectangles(axis)]
+
+
+def arrows(axis: Axes) -> list[tuple[float, float]]:
+    """Return the points that a panel's arrows point at."""
+    return [text.xy for text in axis.texts if isinstance(text, Annotation)]
+
+
+def episode(name: str = "copy", **difficulty: Any) -> Episode:
+    return TASKS[name].sample(2, generator=torch.Generator().manual_seed(0), **difficulty)
+
+
+def nothing_is_cut_off(figure: Figure) -> bool:
+    """Tell whether all that is drawn lies within the figure; boxes are in inches."""
+    figure.canvas.draw()
+    drawn = figure.get_tightbbox()
+    width, height = figure.get_size_inches()
+    return drawn.x0 >= 0 and drawn.y0 >= 0 and drawn.x1 <= width and drawn.y1 <= height
+
+
+# --- sequences -----------------------------------------------------------------------------------
+
+
+def test_sequence_shows_its_rows_over_one_time_axis() -> None:
+    rows = {"bits": random(12, 8), "signed": random(12, 3) - 0.5, "one": random(12, 1)}
+    figure = plots.sequence(rows, "title")
+    assert shows(figure, *rows.values())
+    assert [axis.get_ylabel() for axis in figure.axes[:3]] == list(rows)
+    assert figure.axes[2].get_xlabel() == "time step"
+    assert figure.get_suptitle() == "title"
+    bits, signed, one = (axis.images[0].get_clim() for axis in figure.axes[:3])
+    assert bits == one == (0.0, 1.0)
+    most = rows["signed"].abs().max().item()
+    assert signed == pytest.approx((-most, most))
+
+
+def test_sequence_points_at_steps() -> None:
+    figure = plots.sequence({"bits": random(12, 1)}, arrows=[3, 7])
+    pointed = arrows(figure.axes[0])
+    assert pointed == [(3, 0), (7, 0)]
+
+
+def test_episode_shows_one_sequence_without_its_padding() -> None:
+    batch = episode(length=torch.tensor([3, 5]))
+    outputs = random(*batch.targets.shape)
+    short = plots.episode(batch, outputs, index=0)
+    assert shows(short, batch.inputs[:7, 0], batch.targets[:7, 0], outputs[:7, 0])
+    long = plots.episode(batch, index=1)
+    assert shows(long, batch.inputs[:, 1], batch.targets[:, 1])
+    assert [axis.get_ylabel() for axis in short.axes[:3]] == ["inputs", "targets", "outputs"]
+
+
+def test_episode_veils_the_steps_that_do_not_count() -> None:
+    figure = plots.episode(episode(length=3))
+    veiled = [[step.get_x() + 0.5 for step in rectangles(axis)] for axis in figure.axes[:2]]
+    assert veiled == [[], [0, 1, 2, 3]]
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_every_task_can_be_shown(name: str) -> None:
+    batch = episode(name)
+    figure = plots.episode(batch)
+    mask = batch.mask if batch.mask.dim() == 1 else batch.mask[:, 0]
+    end = int(mask.nonzero().max()) + 1
+    assert shows(figure, batch.inputs[:end, 0], batch.targets[:end, 0])
+    assert nothing_is_cut_off(figure)
+
+
+def test_targets_stand_over_outputs_and_widths_follow_lengths() -> None:
+    cases = [
+        (f"length {length}", random(length, 8).round(), random(length, 8, seed=1))
+        for length in (10, 20, 50, 120)
+    ]
+    figure = plots.targets_and_outputs(cases, "title")
+    assert shows(figure, *(tensor for _, *pair in cases for tensor in pair))
+    panels = [axis for axis in figure.axes if axis.images]
+    widths = [axis.get_position().width for axis in panels]
+    assert np.allclose(np.divide(widths, widths[0]), np.repeat([1, 2, 5, 12], 2))
+    assert [axis.get_title(loc="left") for axis in panels[::2]] == [name for name, *_ in cases]
+    assert all(
+        upper.get_position().y0 > lower.get_position().y1
+        for upper, lower in zip(panels[::2], panels[1::2], strict=True)
+    )
+    assert figure.get_size_inches()[0] == plots.WIDTH
+    assert nothing_is_cut_off(figure)
+
+
+def test_wrong_bits_are_framed() -> None:
+    targets = torch.tensor([[0.0, 1.0], [1.0, 1.0], [0.0, 0.0]])
+    outputs = torch.tensor([[0.1, 0.2], [0.9, 0.8], [0.7, 0.4]])
+    wrong = [(0, 1), (2, 0)]
+    for marks in ("wrong", [(outputs > 0.5) != (targets > 0.5)]):
+        figure = plots.targets_and_outputs([("case", targets, outputs)], marks=marks)
+        frames = [rectangles(axis) for axis in figure.axes if axis.images]
+        assert not frames[0]
+        assert [(round(frame.get_x()), round(frame.get_y())) for frame in frames[1]] == wrong
+
+
+def test_arrows_point_at_marked_steps() -> None:
+    cases = [("one", random(4, 2), random(4, 2)), ("two", random(5, 2), random(5, 2))]
+    figure = plots.targets_and_outputs(cases, marks=[None, torch.arange(5) == 3])
+    panels = [axis for axis in figure.axes if axis.images]
+    pointed = [arrows(axis) for axis in panels]
+    assert pointed == [[], [], [], [(3, 0)]]
+
+
+# --- inside the machine --------------------------------------------------------------------------
+
+
+def test_memory_use_shows_the_trace() -> None:
+    torch.manual_seed(0)
+    batch = episode(length=4)
+    model = NTM(9, 8, read_heads=2, write_heads=2, memory_locations=16, memory_width=5)
+    with torch.no_grad():
+        logits, trace = model.trace(batch.inputs)
+    figure = plots.memory_use(batch, logits, trace, index=1, locations=(14, 20), head=1)
+    shown = [14, 15, 0, 1, 2, 3]
+    assert shows(
+        figure,
+        batch.inputs[:, 1],
+        logits[:, 1].sigmoid(),
+        trace.add_vector[:, 1, 1],
+        trace.reads[:, 1, 1],
+        trace.write_weighting[:, 1, 1][:, shown],
+        trace.read_weighting[:, 1, 1][:, shown],
+    )
+    assert [step.get_x() + 0.5 for step in rectangles(figure.axes[1])] == [0, 1, 2, 3, 4]
+    titles = ["inputs", "outputs", "vectors added", "vectors read"]
+    titles += ["write weighting", "read weighting"]
+    assert [axis.get_title(loc="left") for axis in figure.axes[:6]] == titles
+    assert [axis.get_ylabel() for axis in figure.axes[:6:2]] == ["channel", "component", "location"]
+    assert [label.get_text() for label in figure.axes[4].get_yticklabels()] == [*map(str, shown)]
+    assert nothing_is_cut_off(figure)
+
+
+def test_used_locations_go_round_the_end() -> None:
+    write, read = np.zeros((2, 10)), np.zeros((2, 10))
+    assert plots.used_locations(write, read) == list(range(10))
+    write[0, 8], read[1, 1] = 0.9, 0.5
+    assert plots.used_locations(write, read) == [8, 9, 0, 1]
+    read[1, 4] = 0.05
+    assert plots.used_locations(write, read) == [8, 9, 0, 1]
+
+
+def test_weighting_bars_are_as_high_as_the_weights() -> None:
+    weightings = {"content": random(6), "final": random(1, 1, 6, seed=1)}
+    figure = plots.weighting_bars(weightings, "title")
+    for axis, (name, weighting) in zip(figure.axes, weightings.items(), strict=True):
+        assert np.allclose(bars(axis), weighting.flatten())
+        assert axis.get_ylabel() == name
+    assert figure.axes[-1].get_xlabel() == "memory location"
+
+
+def test_matrix_shows_its_values_and_their_numbers() -> None:
+    values = torch.tensor([[0.125, -1.0], [0.0, 2.0], [-0.001, 0.5]])
+    figure = plots.matrix(values, "memory", "location", "component")
+    axis = figure.axes[0]
+    assert shows(figure, values.T)
+    numbers = [text.get_text() for text in axis.texts]
+    assert numbers == ["0.12", "-1", "0", "2", "0", "0.5"]
+    labels = (axis.get_title(loc="left"), axis.get_ylabel(), axis.get_xlabel())
+    assert labels == ("memory", "location", "component")
+    assert not plots.matrix(values, numbers=False).axes[0].texts
+
+
+def test_matrices_share_one_scale() -> None:
+    values = {"before": random(5, 3), "after": 3 * random(5, 3)}
+    figure = plots.matrices(values)
+    assert shows(figure, *(value.T for value in values.values()))
+    limits = [axis.images[0].get_clim() for axis in figure.axes if axis.images]
+    assert limits[0] == limits[1] == pytest.approx((0.0, values["after"].max().item()))
+
+
+# --- results -------------------------------------------------------------------------------------
+
+
+def test_learning_curves_show_the_validation_cost() -> None:
+    cost = [50.0, 3.0, 0.0]
+    histories = {
+        name: History([2000, 4000, 6000], [99.0] * 3, cost, cost, [0.0] * 3)
+        for name in ("ntm-lstm", "mine")
+    }
+    figure = plots.learning_curves(histories, goal=0.1, floor=0.01)
+    first, second, goal = figure.axes[0].lines
+    for line in (first, second):
+        assert np.allclose(line.get_xdata(), [2, 4, 6])
+        assert np.allclose(line.get_ydata(), [50, 3, 0.01])
+    assert set(np.asarray(goal.get_ydata())) == {0.1}
+    assert (first.get_label(), second.get_label()) == ("NTM, LSTM controller", "mine")
+    assert first.get_color() == plots.COLOURS["ntm-lstm"]
+    assert figure.axes[0].get_yscale() == "log"
+    assert "thousands" in figure.axes[0].get_xlabel()
+    assert figure.axes[0].get_ylabel() == "bits per sequence"
+
+
+def test_results_by_difficulty() -> None:
+    def result(*wrong: int) -> Evaluation:
+        return Evaluation(
+            torch.zeros(len(wrong)), torch.tensor(wrong), torch.ones(len(wrong)).int()
+        )
+
+    results = {"lstm": {20: result(4, 0), 10: result(0, 0)}, "ntm-lstm": {10: result(0, 1)}}
+    figure = plots.by_difficulty(results, name="items", trained_to=15)
+    wrong, perfect = figure.axes
+    for axis, expected in ((wrong, ([0, 2], [0.5])), (perfect, ([1, 0.5], [0.5]))):
+        assert [list(line.get_xdata()) for line in axis.lines] == [[10, 20], [10]]
+        assert [list(line.get_ydata()) for line in axis.lines] == [*map(list, expected)]
+        assert axis.get_xlabel() == "items"
+        assert rectangles(axis)[0].get_width() == 15
+    assert (wrong.get_ylabel()[:10], perfect.get_ylabel()[:5]) == ("mean wrong", "share")
+    assert nothing_is_cut_off(figure)
+
+
+# --- style and diagrams --------------------------------------------------------------------------
+
+
+def lightness(colour: Any) -> float:
+    """CIE L* of a colour."""
+    channels = np.asarray(to_rgb(colour))
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return float(116 * np.cbrt(linear @ [0.2126, 0.7152, 0.0722]) - 16)
+
+
+def test_signed_colours_are_perceptual() -> None:
+    """Values of opposite sign look equally far from zero, and farther values lighter."""
+    levels = np.linspace(0.05, 1, 20)
+    above = np.array([lightness(plots.SIGNED(0.5 + level / 2)[:3]) for level in levels])
+    below = np.array([lightness(plots.SIGNED(0.5 - level / 2)[:3]) for level in levels])
+    assert np.abs(above - below).max() < 4
+    assert (np.diff(above) > 0).all()
+    assert (np.diff(below) > 0).all()
+
+
+def test_figures_are_opaque_light_and_as_wide_as_a_page() -> None:
+    figure = plots.sequence({"bits": random(60, 8)})
+    assert figure.dpi == 100
+    assert figure.get_size_inches()[0] == pytest.approx(7)
+    assert to_rgba(figure.get_facecolor())[3] == 1
+    assert lightness(figure.get_facecolor()) > 95
+
+
+@pytest.mark.parametrize("draw", DIAGRAMS)
+def test_diagrams_fit_the_page(draw: Callable[[], Figure]) -> None:
+    figure = draw()
+    assert figure.get_size_inches()[0] == plots.WIDTH
+    assert nothing_is_cut_off(figure)
+
+
+@pytest.mark.parametrize("draw", DIAGRAMS)
+def test_texts_of_diagrams_do_not_overlap(draw: Callable[[], Figure]) -> None:
+    figure = draw()
+    figure.canvas.draw()
+    texts = [text for text in figure.axes[0].texts if text.get_text()]
+    boxes = [text.get_window_extent() for text in texts]
+    overlapping = [
+        (texts[i].get_text(), texts[j].get_text())
+        for i in range(len(texts))
+        for j in range(i)
+        if boxes[i].overlaps(boxes[j])
+    ]
+    assert len(texts) > 5
+    assert not overlapping
+
+
+def test_addressing_draws_the_equations() -> None:
+    """Stages computed here by plain loops, from what the diagram says it was given."""
+    stages = diagrams.addressing_stages()
+    content, previous, moves = (stages[name] for name in ("content", "previous", "moves"))
+    count = len(content)
+    gated = diagrams.GATE * content + (1 - diagrams.GATE) * previous
+    shifted = torch.zeros(count)
+    for i in range(count):
+        for move, weight in zip((-1, 0, 1), moves, strict=True):
+            shifted[(i + move) % count] += gated[i] * weight
+    final = shifted**diagrams.SHARPENING
+    assert torch.allclose(stages["gated"], gated)
+    assert torch.allclose(stages["shifted"], shifted)
+    assert torch.allclose(stages["final"], final / final.sum(), atol=1e-6)
+    heights = torch.tensor(bars(diagrams.addressing().axes[0]))
+    for name in ("content", "previous", "gated", "shifted", "final"):
+        charts = heights.unfold(0, count, 1)
+        charts = charts / charts.sum(1, keepdim=True)  # a weighting sums to one
+        assert torch.isclose(charts, stages[name], atol=1e-6).all(1).any(), name
+
+
+def test_write_draws_the_equations() -> None:
+    stages = diagrams.write_stages()
+    weights = stages["weighting"].unsqueeze(1)
+    erased = stages["before"] * (1 - weights * stages["erase"])
+    assert torch.allclose(stages["erased"], erased)
+    assert torch.allclose(stages["after"], erased + weights * stages["add"])
+    drawn = [torch.as_tensor(image.get_array()) for image in diagrams.write().axes[0].images]
+    for name in ("before", "erase", "erased", "add", "after"):
+        values = torch.atleast_2d(stages[name])
+        assert any(one.shape == values.shape and torch.allclose(one, values) for one in drawn), name
+
+
+def test_memories_of_the_comparison_keep_every_item() -> None:
+    found = [torch.as_tensor(image.get_array()) for image in diagrams.lstm_and_ntm().axes[0].images]
+    memories = [values for values in found if values.shape == (6, 4)]
+    vectors = [values for values in found if values.shape == (1, 4)]
+    assert len(memories) == 5
+    assert all(any(torch.equal(row, one[0]) for one in vectors) for row in memories[-1][:5])
+
+
+# --- what is refused -----------------------------------------------------------------------------
+
+CASE = ("case", torch.zeros(3, 2), torch.zeros(3, 2))
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: plots.sequence({}), "something to draw"),
+        (lambda: plots.sequence({"bits": torch.zeros(3)}), r"bits: expected shape \(T channels\)"),
+        (lambda: plots.sequence({"a": random(3, 1), "b": random(4, 1)}), "same number of steps"),
+        (lambda: plots.episode(episode(), index=2), "index: expected 0 to 1, got 2"),
+        (lambda: plots.episode(episode(), torch.zeros(3, 1, 8)), "outputs: expected the targets'"),
+        (lambda: plots.episode(episode(length=1), torch.ones(3, 2, 8) * 4), "sigmoid"),
+        (lambda: plots.targets_and_outputs([]), "something to draw"),
+        (lambda: plots.targets_and_outputs([("case", random(3, 2), random(3, 1))]), "case: exp"),
+        (lambda: plots.targets_and_outputs([("case", random(3, 2), -random(3, 2))]), "sigmoid"),
+        (lambda: plots.targets_and_outputs([CASE], marks="bad"), "marks: expected 'wrong'"),
+        (lambda: plots.targets_and_outputs([CASE], marks=[]), "marks: expected one for each"),
+        (lambda: plots.targets_and_outputs([CASE], marks=[torch.ones(2)]), "marks: expected shape"),
+        (lambda: plots.weighting_bars({"a": random(3), "b": random(4)}), "number of locations"),
+        (lambda: plots.matrix(random(3)), "expected shape"),
+        (lambda: plots.learning_curves({}), "something to draw"),
+        (lambda: plots.learning_curves({"lstm": History()}, floor=0), "floor: expected a positive"),
+        (lambda: plots.by_difficulty({}), "something to draw"),
+    ],
+)
+def test_refused(call: Callable[[], Figure], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        call()
+
+
+@pytest.mark.bad_input
+def test_memory_use_refuses() -> None:
+    batch = episode(length=2)
+    model = NTM(9, 8, memory_locations=8, memory_width=4)
+    with torch.no_grad():
+        logits, trace = model.trace(batch.inputs)
+    with pytest.raises(ValueError, match="index: expected 0 to 1, got 5"):
+        plots.memory_use(batch, logits, trace, index=5)
+    with pytest.raises(ValueError, match="head: expected 0 to 0, got 1"):
+        plots.memory_use(batch, logits, trace, head=1)
+    with pytest.raises(ValueError, match="locations: expected"):
+        plots.memory_use(batch, logits, trace, locations=(4, 4))
