@@ -1,0 +1,107 @@
+"""The book builds without a warning, and what it shows is whole."""
+
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+import yaml
+from bs4 import BeautifulSoup
+
+from tools.links import ROOT
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the book in a folder of its own, as `make book` does, and return its root."""
+    folder = tmp_path_factory.mktemp("book")
+    jupyter_book = Path(sys.executable).with_name("jupyter-book")
+    options = ["-W", "-n", "--keep-going", "--path-output", str(folder)]
+    build = subprocess.run(
+        [str(jupyter_book), "build", str(ROOT), *options],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "NO_COLOR": "1"},
+        check=False,
+    )
+    output = build.stdout + build.stderr
+    warnings = [line for line in output.splitlines() if re.search(r"WARNING|ERROR|Warning:", line)]
+    assert build.returncode == 0, output[-4000:]
+    assert not warnings, "\n".join(warnings)
+    return folder / "_build" / "html"
+
+
+@cache
+def parse(page: Path) -> BeautifulSoup:
+    return BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
+
+
+def pages(site: Path) -> Iterator[tuple[str, BeautifulSoup]]:
+    """Yield each page's address in the site, and its content."""
+    for page in sorted(site.rglob("*.html")):
+        if "_static" not in page.parts:
+            yield str(page.relative_to(site)), parse(page)
+
+
+def test_the_contents_list_every_page() -> None:
+    contents = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    listed = [contents["root"]]
+    listed += [chapter["file"] for part in contents["parts"] for chapter in part["chapters"]]
+    written = [*ROOT.glob("book/*.md"), *ROOT.glob("notebooks/*.ipynb")]
+    assert sorted(listed) == sorted(str(p.relative_to(ROOT).with_suffix("")) for p in written)
+
+
+def test_every_page_was_built(site: Path) -> None:
+    contents = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    chapters = [chapter["file"] for part in contents["parts"] for chapter in part["chapters"]]
+    for name in [contents["root"], *chapters]:
+        assert (site / f"{name}.html").is_file(), name
+
+
+def test_every_internal_link_resolves(site: Path) -> None:
+    broken = []
+    for address, page in pages(site):
+        for element in page.find_all(["a", "link", "img", "script", "source", "iframe"]):
+            link = urlsplit(str(element.get("href") or element.get("src") or ""))
+            if link.scheme or link.netloc or not (link.path or link.fragment):
+                continue
+            target = (site / address).parent / unquote(link.path) if link.path else site / address
+            target = target.resolve()
+            if not target.exists():
+                broken.append(f"{address}: {link.geturl()}")
+            elif link.fragment and target.suffix == ".html":
+                name = unquote(link.fragment)
+                if not parse(target).find(id=name):
+                    broken.append(f"{address}: {link.geturl()}")
+    assert not broken, "\n".join(broken)
+
+
+def test_every_picture_has_alt_text(site: Path) -> None:
+    bare = [
+        f"{address}: {image.get('src')}"
+        for address, page in pages(site)
+        for image in page.find_all("img")
+        if not str(image.get("alt", "")).strip()
+    ]
+    assert not bare, "\n".join(bare)
+
+
+def test_no_label_stands_twice_on_a_page(site: Path) -> None:
+    for address, page in pages(site):
+        article = page.find("article") or page
+        labels = Counter(element["id"] for element in article.find_all(id=True))
+        for wrapper in ("exercise-content", "solution-content"):  # of sphinx-exercise, in each box
+            labels.pop(wrapper, None)
+        assert not [label for label, count in labels.items() if count > 1], address
+
+
+def test_no_page_starts_thebe(site: Path) -> None:
+    for address, page in pages(site):
+        scripts = [str(script.get("src", "")) for script in page.find_all("script")]
+        assert not [script for script in scripts if "thebe" in script], address
