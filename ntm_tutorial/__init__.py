@@ -3,10 +3,10 @@
 Read it from the ground up; a file imports only from those above it in this list::
 
     addressing  memory  tasks        Equations 2 to 9 and the five tasks, as plain functions
-    heads       controllers          what emits the parameters of those equations
+    heads       controllers  fused   what emits the parameters of those equations; the same, faster
     ntm         lstm                 the machine, and the network it is compared with
     evaluation  recipes              how to score a model; every setting, the paper's and ours
-    training    pretrained           the training loop; models that come trained
+    training    pretrained  storage  the training loop; models that come trained; files
     plots       diagrams       cli   pictures for the book; the command line
 """
 
