@@ -7,7 +7,8 @@ Read it from the ground up; a file imports only from those above it in this list
     ntm         lstm                 the machine, and the network it is compared with
     evaluation  recipes              how to score a model; every setting, the paper's and ours
     training    pretrained  storage  the training loop; models that come trained; files
-    plots       diagrams       cli   pictures for the book; the command line
+    plots       diagrams             pictures for the book
+    widgets     cli                  explorers with sliders; the command line
 """
 
 from ntm_tutorial import pretrained

@@ -40,6 +40,12 @@ class FeedforwardController(nn.Module):
             layer.reset_parameters()
             layer.weight.data.mul_(INPUT_GAIN)
 
+    def scale_input(self, channel: int, gain: float) -> None:
+        """Start the weights of one input channel so many times larger."""
+        first = self.layers[0]
+        assert isinstance(first, nn.Linear)
+        first.weight.data[:, channel] *= gain
+
     def initial_state(self, batch_size: int) -> ControllerState:
         """Return the empty state: this controller remembers nothing."""
         return ()
@@ -77,6 +83,12 @@ class LSTMController(nn.Module):
             layer.weight_ih.data.mul_(INPUT_GAIN)
         nn.init.zeros_(self.initial_hidden)
         nn.init.zeros_(self.initial_cell)
+
+    def scale_input(self, channel: int, gain: float) -> None:
+        """Start the weights of one input channel so many times larger."""
+        first = self.layers[0]
+        assert isinstance(first, nn.LSTMCell)
+        first.weight_ih.data[:, channel] *= gain
 
     def initial_state(self, batch_size: int) -> ControllerState:
         """Return the learned first state, one copy per sequence."""

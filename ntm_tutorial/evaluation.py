@@ -1,8 +1,9 @@
 """How well a model does: bits per sequence and wrong bits, on fresh random sequences."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -11,6 +12,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from ntm_tutorial.checks import check_positive
 from ntm_tutorial.tasks import Episode, Task
+from ntm_tutorial.tasks.base import per_sequence
 
 SEEDS = 2**30
 """Seeds lie below this. PyTorch's CPU generator looks at the lowest 32 bits of its seed alone, so
@@ -39,6 +41,35 @@ def wrong_bits(logits: Float[Tensor, "T B O"], episode: Episode) -> Int[Tensor, 
     _check_logits(logits, episode)
     wrong = (logits > 0) != (episode.targets > 0.5)
     return (wrong & _mask(episode)).sum((0, 2))
+
+
+def divergence(
+    logits: Float[Tensor, "*any"], probabilities: Float[Tensor, "*any"]
+) -> Float[Tensor, "*any"]:
+    r"""Return the bits that each prediction wastes, on average, beside the right probability.
+
+    This is the Kullback-Leibler divergence of a model's :math:`p`, the sigmoid of its logit, from
+    :math:`q`, for outcomes 0 and 1:
+
+    .. math:: q \log_2 \frac q p + (1 - q) \log_2 \frac{1 - q}{1 - p}
+
+    Args:
+        logits: what a model says.
+        probabilities: of a 1, such as the optimal prediction's, 0 to 1.
+
+    Raises:
+        ValueError: if the two differ in shape, or the probabilities are none.
+    """
+    if logits.shape != probabilities.shape:
+        raise ValueError(
+            f"logits: expected the probabilities' shape {tuple(probabilities.shape)}, "
+            f"got {tuple(logits.shape)}"
+        )
+    if not bool(((probabilities >= 0) & (probabilities <= 1)).all()):
+        raise ValueError("probabilities: expected numbers from 0 to 1")
+    cost = binary_cross_entropy_with_logits(logits, probabilities, reduction="none")
+    least = -(probabilities.xlogy(probabilities) + (1 - probabilities).xlogy(1 - probabilities))
+    return (cost - least).clamp_min(0) / math.log(2)
 
 
 @dataclass(frozen=True)
@@ -75,6 +106,11 @@ class Evaluation:
         """Share of sequences without a wrong bit."""
         return (self.wrong == 0).double().mean().item()
 
+    @property
+    def share_wrong(self) -> float:
+        """Share of all bits that are wrong."""
+        return self.wrong.sum().item() / self.asked.sum().item()
+
 
 @torch.no_grad()
 def evaluate(
@@ -84,7 +120,7 @@ def evaluate(
     sequences: int = 200,
     seed: int = 0,
     batch_size: int = 50,
-    **difficulty: int,
+    **difficulty: int | Int[Tensor, "S"],
 ) -> Evaluation:
     """Test a model on fresh sequences.
 
@@ -97,18 +133,27 @@ def evaluate(
         sequences: how many.
         seed: which ones, 0 to 2**30 - 1.
         batch_size: how many to run at once.
-        difficulty: such as ``length=120``; what is left out is drawn from the training range.
+        difficulty: such as ``length=120``, for all sequences or for each; what is left out is
+            drawn from the training range.
 
     Raises:
-        ValueError: if a number is out of range.
+        ValueError: if a number is out of range, or there is not one for each sequence.
     """
     check_positive(sequences=sequences, batch_size=batch_size)
+    each = {
+        name: per_sequence(name, value, sequences) if isinstance(value, Tensor) else value
+        for name, value in difficulty.items()
+    }
     generator = torch.Generator().manual_seed(testing_seed(seed))
     device = next(model.parameters()).device
     parts = []
     for start in range(0, sequences, batch_size):
         count = min(batch_size, sequences - start)
-        episode = task.sample(count, generator=generator, **difficulty).to(device)
+        here = {
+            name: value[start : start + count] if isinstance(value, Tensor) else value
+            for name, value in each.items()
+        }
+        episode = task.sample(count, generator=generator, **here).to(device)
         logits, _ = model(episode.inputs)
         asked = _mask(episode).expand_as(logits).sum((0, 2))
         parts.append((bits_per_sequence(logits, episode), wrong_bits(logits, episode), asked))
@@ -120,6 +165,44 @@ def sweep(
 ) -> dict[int, Evaluation]:
     """Evaluate at several values of one difficulty, such as ``"length", (10, 20, 50)``."""
     return {value: evaluate(model, task, **settings, **{name: value}) for value in values}
+
+
+def grid(
+    model: nn.Module,
+    task: Task,
+    rows: tuple[str, Iterable[int]],
+    columns: tuple[str, Sequence[int]],
+    *,
+    sequences: int = 4,
+    seed: int = 0,
+) -> dict[tuple[int, int], Evaluation]:
+    """Evaluate at every pair of two difficulties.
+
+    A row runs as one batch, which saves most of the time that so many small tests would take.
+
+    Args:
+        model: an NTM or an LSTM.
+        task: the task to draw from.
+        rows: a difficulty and its values, such as ``("length", (1, 10, 30))``.
+        columns: another.
+        sequences: how many for each pair.
+        seed: which ones, as in ``evaluate``.
+
+    Raises:
+        ValueError: if a number is out of range.
+    """
+    check_positive(sequences=sequences)
+    (row, values), (column, others) = rows, columns
+    each = torch.tensor(others).repeat_interleave(sequences)
+    found = {}
+    for value in values:
+        pair: dict[str, Any] = {row: value, column: each}
+        batch = {"sequences": len(each), "batch_size": len(each)}
+        line = evaluate(model, task, seed=seed, **batch, **pair)
+        parts = (numbers.split(sequences) for numbers in (line.bits, line.wrong, line.asked))
+        for other, part in zip(others, zip(*parts, strict=True), strict=True):
+            found[value, other] = Evaluation(*part)
+    return found
 
 
 def testing_seed(seed: int) -> int:

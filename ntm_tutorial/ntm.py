@@ -147,11 +147,22 @@ class NTM(nn.Module):
         # About half of each head's weighting on location 0, the other half spread over the rest.
         nn.init.constant_(self.initial_weighting_logits[:, 0], math.log(self.memory_shape[0]))
 
-    def initial_state(self, batch_size: int) -> NTMState:
-        """Return the start: constant memory; learned weightings, reads and controller state."""
-        check_positive(batch_size=batch_size)
-        weighting = torch.softmax(self.initial_weighting_logits, dim=-1)
-        locations, width = self.memory_shape
+    def initial_state(self, batch_size: int, memory_locations: int | None = None) -> NTMState:
+        """Return the start: constant memory; learned weightings, reads and controller state.
+
+        Args:
+            batch_size: sequences to run at once.
+            memory_locations: use only the first so many of the memory's locations; left out, all.
+
+        Raises:
+            ValueError: if a number is not positive, or there are not so many locations.
+        """
+        most, width = self.memory_shape
+        locations = most if memory_locations is None else memory_locations
+        check_positive(batch_size=batch_size, memory_locations=locations)
+        if locations > most:
+            raise ValueError(f"memory_locations: expected at most {most}, got {locations}")
+        weighting = torch.softmax(self.initial_weighting_logits[:, :locations], dim=-1)
         cells = weighting.new_full((batch_size, width, locations), INITIAL_MEMORY)
         return NTMState(
             memory=cells.transpose(1, 2),  # laid out as fused.py likes it
@@ -173,11 +184,8 @@ class NTM(nn.Module):
         if state is None:
             state = self.initial_state(inputs.shape[1])
         self._check_state(state, inputs.shape[1])
-        features = []
-        for x in inputs.unbind():
-            feature, state = self.advance(x, state)
-            features.append(feature)
-        return self.output(torch.stack(features)), state
+        features, state = self.advance_all(inputs, state)
+        return self.output(features), state
 
     def step(
         self, x: Float[Tensor, "B I"], state: NTMState
@@ -202,6 +210,16 @@ class NTM(nn.Module):
         memory, weighting, reads = memory_step(state.memory, state.weighting, head)
         feature = torch.cat([hidden, reads.flatten(1)], dim=-1)
         return feature, NTMState(memory, weighting, reads, controller_state)
+
+    def advance_all(
+        self, inputs: Float[Tensor, "T B I"], state: NTMState
+    ) -> tuple[Float[Tensor, "T B F"], NTMState]:
+        """Advance through several steps."""
+        features = []
+        for x in inputs.unbind():
+            feature, state = self.advance(x, state)
+            features.append(feature)
+        return torch.stack(features), state
 
     def trace(self, inputs: Float[Tensor, "T B I"]) -> tuple[Float[Tensor, "T B O"], NTMTrace]:
         """Run a whole sequence, equation by equation, and return all that happened on the way.
@@ -251,11 +269,12 @@ class NTM(nn.Module):
         return self.controller(torch.cat([x, state.reads.flatten(1)], dim=-1), state.controller)
 
     def _check_state(self, state: NTMState, batch_size: int) -> None:
-        expected, given = (batch_size, *self.memory_shape), tuple(state.memory.shape)
-        if given != expected:
+        most, width = self.memory_shape
+        given = tuple(state.memory.shape)
+        if given[::2] != (batch_size, width) or given[1] > most:
             raise ValueError(
-                f"state: expected a memory of shape {expected} for this model and batch, "
-                f"got {given}"
+                f"state: expected a memory of shape {(batch_size, most, width)} for this model and "
+                f"batch, got {given}"
             )
 
 

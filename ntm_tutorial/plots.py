@@ -7,24 +7,31 @@ probabilities and weightings are drawn in *cividis*, from dark 0 to yellow 1; si
 colour-blind can read them.
 """
 
-from collections.abc import Iterable, Sequence
-from itertools import groupby
-from typing import Any, Literal, NamedTuple
+import functools
+import io
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain, groupby, repeat
+from string import ascii_uppercase
+from typing import Any, Literal, NamedTuple, ParamSpec
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize, to_hex
+from matplotlib.colors import Colormap, LinearSegmentedColormap, LogNorm, Normalize, to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ntm_tutorial.checks import check_positive
 from ntm_tutorial.evaluation import Evaluation
 from ntm_tutorial.ntm import NTMTrace
 from ntm_tutorial.tasks import Episode
+from ntm_tutorial.tasks.dynamic_ngrams import CONTEXT
 from ntm_tutorial.training import History
 
 Array = NDArray[np.float64]
@@ -34,6 +41,9 @@ WIDTH = 7.0
 
 PAPER, INK, FAINT, MARK = "#fcfbf8", "#23272f", "#8b8f98", "#d7263d"
 """Background, text, lesser text and lines, and whatever a reader should look at."""
+
+SHADE = "#e9e5d8"
+"""Behind a training range, and where there is nothing to show."""
 
 PAIR_GAP = 0.07
 """Inches between a case's targets and its outputs."""
@@ -246,11 +256,93 @@ def _draw_case(
     _mark(lower, marks, cell)
 
 
-def _probability_bar(page: "_Page") -> None:
+def repeat_copies(
+    blocks: dict[str, Sequence[tuple[str, int, Tensor, Tensor]]], trained_repeats: int | None = None
+) -> Figure:
+    """Arrange repeat copies as Figure 8 of the paper does: a block of cases for each model.
+
+    Each case shows targets over outputs. The end marker has a strip of its own below the eight
+    bits; red bars below that count the wrong bits of each step; the axis counts repetitions.
+
+    Args:
+        blocks: under each model's name its cases: a title, the length of the copied sequence,
+            the targets (T, O) and the outputs (T, O), as probabilities, from the first answer on.
+        trained_repeats: a dashed line stands where a longer answer goes beyond these.
+
+    Raises:
+        ValueError: if there is no block or case, or tensors do not fit each other.
+    """
+    drawn = [
+        (model, length, _case(title, targets, outputs))
+        for model, cases in _given(blocks).items()
+        for title, length, targets, outputs in _given(list(cases))
+    ]
+    steps = max(len(targets) for _, _, (_, targets, _) in drawn)
+    left, top, tall, below = 0.75, 0.45, 0.64, 0.72
+    cell = min(0.12, (WIDTH - left - 0.18) / steps)
+    cell = int(100 * cell) / 100 or cell  # whole pixels, so that all steps are equally wide
+    height = top + len(blocks) * 0.28 + len(drawn) * (2 * tall + below)
+    page = _Page(plt.figure(figsize=(WIDTH, height), layout="none"), WIDTH, height)
+    _probability_bar(page)
+    y, before = height - top, ""
+    for model, length, case in drawn:
+        if model != before:
+            page.text(0.1, y, model, va="bottom", size=11, weight="bold")
+            y, before = y - 0.28, model
+        _draw_repeats(page, (left, y), (cell, tall), case, length, trained_repeats)
+        y -= 2 * tall + below
+    page.text(left, 0.08, "repetition (time runs to the right)")
+    return page.figure
+
+
+def _draw_repeats(
+    page: "_Page",
+    at: tuple[float, float],
+    size: tuple[float, float],
+    case: tuple[str, Array, Array],
+    length: int,
+    trained_repeats: int | None,
+) -> None:
+    """Draw one case of Figure 8, ``at`` its upper left corner; all sizes are in inches."""
+    (x, y), (cell, tall), (title, targets, outputs) = at, size, case
+    across, strip = cell * len(targets), 0.12
+    starts = np.arange(0, len(targets) - 1, length)
+    for name, array in (("targets", targets), ("outputs", outputs)):
+        bits = page.axes(x, y - tall + strip + 0.02, across, tall - strip - 0.02)
+        end = page.axes(x, y - tall, across, strip)
+        for axis, part in ((bits, array[:, :-1]), (end, array[:, -1:])):
+            _cells(axis, part, UNIT, 0.0)
+            axis.set_xticks([])
+        _name_panel(bits, name)
+        end.set_yticks([])
+        end.set_ylabel("end", rotation=0, ha="right", va="center", labelpad=6, size=7)
+        if name == "targets":
+            bits.set_title(title, pad=3, size=8.5)
+            end.text(len(targets), 0, "◂", va="center", size=8)  # here the end is due
+        y -= tall + 0.06
+    wrong = page.axes(x, y - 0.14, across, 0.16)
+    count = ((targets > 0.5) != (outputs > 0.5)).sum(1)
+    wrong.bar(range(len(count)), count, width=1.0, color=MARK)
+    wrong.set(xlim=(-0.5, len(targets) - 0.5), ylim=(0, targets.shape[1]))
+    _name_panel(wrong, "wrong")
+    wrong.yaxis.label.set(size=7, color=MARK)
+    wrong.set_xticks(starts - 0.5, minor=True)
+    wrong.set_xticks(starts + length / 2 - 0.5, [str(n) for n in range(1, len(starts) + 1)])
+    wrong.tick_params(axis="x", which="major", length=0, pad=2, labelsize=7)
+    wrong.tick_params(axis="x", which="minor", length=3)
+    if trained_repeats is not None and trained_repeats < len(starts):
+        panels, step = page.figure.axes[-5:], trained_repeats * length - 0.5
+        for axis in panels:
+            axis.axvline(step, color=MARK, linestyle=(0, (2, 2)), linewidth=1)
+        over = panels[0].get_xaxis_transform()
+        panels[0].text(step + 1, 1.04, "beyond training", transform=over, size=7, color=MARK)
+
+
+def _probability_bar(page: "_Page", scale: "Scale | None" = None) -> None:
     """Draw a small colour bar in the upper right corner."""
     x, y = WIDTH - 1.1, page.height - 0.2
     bar = page.axes(x, y - 0.05, 0.8, 0.1)
-    _bar(page.figure, UNIT, "", cax=bar, orientation="horizontal", ticks=[])
+    _bar(page.figure, scale or UNIT, "", cax=bar, orientation="horizontal", ticks=[])
     page.text(x - 0.3, y, "probability of a 1", va="center", ha="right", size=8)
     page.text(x - 0.05, y, "0", va="center", ha="right", size=8)
     page.text(x + 0.85, y, "1", va="center", size=8)
@@ -439,7 +531,9 @@ def learning_curves(
     *,
     title: str = "",
     goal: float | None = None,
+    goal_name: str = "goal",
     floor: float = 1e-3,
+    between: tuple[float, float] | None = None,
 ) -> Figure:
     """Draw the validation cost against the sequences seen, as Figure 3 of the paper does.
 
@@ -449,7 +543,9 @@ def learning_curves(
         histories: each model's; the three models' names get their colours and full names.
         title: stands above.
         goal: a cost to draw a line at.
+        goal_name: what the line is called.
         floor: smaller costs are drawn here.
+        between: the lowest and the highest cost of an axis that is linear instead.
 
     Raises:
         ValueError: if there is no history, or ``floor`` is not positive.
@@ -462,9 +558,12 @@ def learning_curves(
         axis.plot(np.divide(history.sequences, 1000), cost, **_look(name, place) | {"marker": ""})
     if goal is not None:
         axis.axhline(goal, color=FAINT, linewidth=1, linestyle=":")
-        axis.annotate(f"goal: {goal:g} bits", (1, goal), (0, 3), xycoords=("axes fraction", "data"),
-                      textcoords="offset points", ha="right", size=8)  # fmt: skip
-    axis.set(yscale="log", xlabel="sequences seen (thousands)", ylabel="bits per sequence")
+        axis.annotate(f"{goal_name}: {goal:g} bits", (1, goal), (0, 3), ha="right", size=8,
+                      xycoords=("axes fraction", "data"), textcoords="offset points")  # fmt: skip
+    axis.set(xlabel="sequences seen (thousands)", ylabel="bits per sequence")
+    axis.set_yscale("log" if between is None else "linear")
+    if between is not None:
+        axis.set_ylim(between)
     axis.set_xlim(left=0)
     axis.yaxis.set_major_formatter("{x:g}")
     axis.grid(which="major")
@@ -503,11 +602,469 @@ def by_difficulty(
         axis.set(xlabel=name, xlim=(0, None))
         axis.grid(axis="y")
         if trained_to is not None:
-            axis.axvspan(0, trained_to, color="#e9e5d8", zorder=0)
+            axis.axvspan(0, trained_to, color=SHADE, zorder=0)
             top = axis.get_xaxis_transform()
             axis.text(trained_to / 2, 1.02, "trained", transform=top, ha="center", size=8)
     figure.legend(*wrong.get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return figure
+
+
+def difficulty_maps(
+    results: dict[str, dict[tuple[int, int], Evaluation]],
+    names: tuple[str, str] = ("length", "repeats"),
+    trained_to: tuple[int, int] | None = None,
+) -> Figure:
+    """Map the share of wrong bits over two difficulties, a panel for each model.
+
+    Args:
+        results: for each model what ``grid`` returned; its rows run to the right here.
+        names: what the two difficulties are called.
+        trained_to: the hardest in training; what lies within is outlined.
+
+    Raises:
+        ValueError: if there are no results.
+    """
+    least = 1e-4
+    figure, row = plt.subplots(
+        1, len(_given(results)), sharey=True, squeeze=False, figsize=(WIDTH, 2.95)
+    )
+    for axis, (model, found) in zip(row[0], results.items(), strict=True):
+        across, up = (sorted({pair[i] for pair in _given(found)}) for i in (0, 1))
+        share = [[max(found[x, y].share_wrong, least) for x in across] for y in up]
+        axis.imshow(share, norm=LogNorm(least, 0.5), origin="lower", aspect="equal")
+        axis.set_xticks(range(len(across)), [str(value) for value in across], size=7)
+        axis.set_yticks(range(len(up)), [str(value) for value in up], size=7)
+        axis.tick_params(length=0)
+        axis.spines[:].set_visible(False)
+        axis.set_title(LABELS.get(model, model).replace(", ", ",\n"), size=8.5)
+        axis.set_xlabel(names[0])
+        if trained_to is not None:
+            inside = [sum(value <= trained_to[i] for value in (across, up)[i]) for i in (0, 1)]
+            axis.add_patch(Rectangle((-0.5, -0.5), *inside, fill=False, edgecolor=MARK,
+                                     linewidth=1.8, clip_on=False, zorder=3))  # fmt: skip
+    row[0, 0].set_ylabel(names[1])
+    bar = figure.colorbar(row[0, 0].images[0], ax=list(row[0]), aspect=14, pad=0.015, fraction=0.03)
+    ticks = {least: "0.01% or less", 1e-3: "0.1%", 1e-2: "1%", 0.1: "10%", 0.5: "50%"}
+    bar.set_ticks(list(ticks), labels=list(ticks.values()))
+    bar.ax.minorticks_off()
+    bar.ax.set_title("wrong bits", size=8)
+    bar.outline.set_visible(False)
+    return figure
+
+
+# --- predictions of a sequence of bits -----------------------------------------------------------
+
+
+def predictions(
+    bits: Tensor,
+    rows: dict[str, Tensor],
+    *,
+    arrows: Sequence[int] = (),
+    letters: str = ascii_uppercase,
+    shown: tuple[int, int] | None = None,
+) -> Figure:
+    """Arrange bits over what was predicted for them, as Figure 14 of the paper does.
+
+    A column stands for a bit: on top the bit itself, below it each prediction, made before the bit
+    came. Bits are counted from 1; the coin flips at the start, which nobody can predict, stay
+    blank. Here black is 0 and white is 1, as in the paper.
+
+    Args:
+        bits: a sequence (L,) of zeros and ones.
+        rows: for each row's name, probabilities (L - 1,) of a 1; entry ``t`` is what was said
+            after ``bits[t]``, about ``bits[t + 1]``.
+        arrows: bits that red arrows point out.
+        letters: what to write under the arrows.
+        shown: the first and the last bit to draw; left out, all.
+
+    Raises:
+        ValueError: if there is no row, shapes do not fit, or ``shown`` or an arrow is outside.
+    """
+    length = len(_array("bits", bits, "L"))
+    first, last = shown or (1, length)
+    if not 1 <= first < last <= length:
+        raise ValueError(f"shown: expected two bits from 1 to {length}, got {shown}")
+    if any(not first <= bit <= last for bit in arrows):
+        raise ValueError(f"arrows: expected bits from {first} to {last}, got {list(arrows)}")
+    panels = {"Input": _array("bits", bits, "L")}
+    for name, values in _given(rows).items():
+        _check_probabilities(name, values)
+        if values.shape != (length - 1,):
+            raise ValueError(f"{name}: expected shape ({length - 1},), got {tuple(values.shape)}")
+        said = np.insert(_array(name, values, "L"), 0, np.nan)
+        panels[name] = np.where(np.arange(length) < CONTEXT, np.nan, said)
+    left, tall, gap, top, under = 0.72, 0.3, 0.07, 0.45, 0.66 if arrows else 0.46
+    height = top + (tall + gap) * len(panels) + under
+    page = _Page(plt.figure(figsize=(WIDTH, height), layout="none"), WIDTH, height)
+    _probability_bar(page, GREYS)
+    across = _across(WIDTH - left - 0.2, last - first + 1)
+    for place, (name, values) in enumerate(panels.items()):
+        axis = page.axes(left, height - top - tall - place * (tall + gap), across, tall)
+        _strip(axis, values[first - 1 : last], first)
+        _name_panel(axis, name)
+    axis.tick_params(labelbottom=True, bottom=True)
+    axis.set_xlabel("bit")
+    _point(axis, arrows, letters=letters)
+    return page.figure
+
+
+def visits(
+    strips: dict[str, Tensor],
+    panels: dict[str, Tensor],
+    marks: dict[str, dict[str, Sequence[int]]],
+) -> Figure:
+    """Follow recurring contexts through a sequence, as Figure 15 of the paper does.
+
+    Args:
+        strips: rows of greys at the top, each (T,), probabilities or bits.
+        panels: what happened inside, each (T, rows): vectors added, weightings.
+        marks: for a panel's name, what to point at: steps under each label. The first label's
+            arrows are red, the second's green.
+
+    Raises:
+        ValueError: if there is nothing to draw, shapes do not fit, or marks name no panel.
+    """
+    rows = {name: _array(name, values, "T") for name, values in _given(strips).items()}
+    drawn = {name: _array(name, values, "T rows") for name, values in _given(panels).items()}
+    steps = _same_steps(rows | drawn)
+    for name in marks:
+        if name not in drawn:
+            raise ValueError(f"marks: expected panels of {list(drawn)}, got {name!r}")
+    left, right, top, above = 0.48, 0.55, 0.4, 0.24
+    tall = {name: min(1.8, max(0.8, 0.045 * array.shape[1])) for name, array in drawn.items()}
+    space = {name: above + 0.16 * (name in marks) for name in drawn}
+    height = top + 0.37 * len(rows) + sum(tall.values()) + sum(space.values()) + 0.45
+    page = _Page(plt.figure(figsize=(WIDTH, height), layout="none"), WIDTH, height)
+    across = _across(WIDTH - left - right, steps)
+    _probability_bar(page, GREYS)
+    y = height - top
+    for name, array in rows.items():
+        axis = page.axes(left, y - 0.3, across, 0.3)
+        _strip(axis, array, 0)
+        _name_panel(axis, name)
+        y -= 0.37
+    for name, array in drawn.items():
+        y -= above + tall[name]
+        axis = page.axes(left, y, across, tall[name])
+        scale = _scale(array)
+        _cells(axis, array, scale, cell=0.0)
+        axis.set_title(name, pad=3, size=8.5)
+        axis.set_yticks([])
+        axis.tick_params(labelbottom=False, bottom=False)
+        bar = page.axes(left + across + 0.07, y, 0.07, tall[name])
+        _bar(page.figure, scale, "", cax=bar)
+        bar.locator_params(axis="y", nbins=3)
+        for colour, at in zip((MARK, OTHERS[0]), marks.get(name, {}).values(), strict=False):
+            _point(axis, at, colour)
+        y -= space[name] - above
+    axis.tick_params(labelbottom=True, bottom=True)
+    axis.set_xlabel("time step")
+    labels = {label: None for at in marks.values() for label in at}
+    for place, (label, colour) in enumerate(zip(labels, (MARK, OTHERS[0]), strict=False)):
+        page.text(left + 1.9 * place, height - 0.2, f"▲ {label}", color=colour, va="center", size=8)
+    return page.figure
+
+
+def _across(room: float, columns: int) -> float:
+    """Return a width in inches that gives all columns the same whole number of pixels."""
+    dpi = mpl.rcParams["figure.dpi"]
+    pixels = room * dpi / columns
+    return min(30, int(pixels) if pixels >= 1 else pixels) * columns / dpi
+
+
+def _strip(axis: Axes, values: Array, first: int) -> None:
+    """Draw one row of greys, its columns counted from ``first``."""
+    last = first + len(values) - 1
+    axis.set_facecolor(SHADE)
+    axis.imshow(
+        values[None], cmap=GREYS.colours, vmin=0, vmax=1, extent=(first - 0.5, last + 0.5, 0, 1)
+    )
+    axis.spines[:].set_visible(True)
+    step = _few(len(values), most=12)[1]
+    ticks = list(range(-(-first // step) * step, last + 1, step))
+    axis.set_xticks([first, *ticks] if ticks[0] - first > step / 2 else ticks)
+    axis.tick_params(bottom=False, labelbottom=False, length=2, pad=2)
+
+
+def along(
+    values: dict[str, Tensor], *, window: int, first: int = 1, label: str = "", title: str = ""
+) -> Figure:
+    """Draw how something changes along sequences: its mean in windows, and a standard error.
+
+    Args:
+        values: for each model a tensor (T, S), one row for each bit and one column for each
+            sequence. What does not fill a last window is left out.
+        window: bits that are averaged into one point.
+        first: number of the first row's bit.
+        label: names the upright axis.
+        title: stands above.
+
+    Raises:
+        ValueError: if there is nothing to draw, or less than one window.
+    """
+    check_positive(window=window)
+    figure, axis = plt.subplots(figsize=(WIDTH, 3.2))
+    for place, (name, tensor) in enumerate(_given(values).items()):
+        array = _array(name, tensor, "T S")
+        count = len(array) // window
+        if not count:
+            raise ValueError(f"window: expected at most {len(array)} bits, got {window}")
+        parts = array[: count * window].reshape(count, window, -1).mean(1)
+        mean, error = parts.mean(1), parts.std(1, ddof=1) / np.sqrt(parts.shape[1])
+        at, look = first + (np.arange(count) + 0.5) * window - 0.5, _look(name, place)
+        axis.plot(at, mean, **look)
+        axis.fill_between(
+            at, mean - error, mean + error, color=look["color"], alpha=0.25, linewidth=0
+        )
+    axis.set(xlabel="bit", ylabel=label)
+    axis.set_ylim(bottom=0)
+    axis.grid(axis="y")
+    _title(figure, title)
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    return figure
+
+
+# --- explorers -----------------------------------------------------------------------------------
+# Drawn again at every touch of a slider. So they stay clear of pyplot, which would keep each one,
+# and lie on a single pair of axes, measured in inches: matplotlib's axes and layouts take most of
+# the time that a figure takes.
+
+P = ParamSpec("P")
+
+NAME_ROOM, STEP_ROOM = 1.35, 6.4
+"""Inches for the panels' names, and for the steps."""
+
+
+class Tape(NamedTuple):
+    """A memory at one step, and where the heads were.
+
+    ``read`` and ``write`` hold each location's largest weight over the heads of that kind; only
+    ``locations`` are shown. The colours span the values from ``low`` to ``high``.
+    """
+
+    memory: Float[Tensor, "N M"]
+    read: Float[Tensor, "N"]
+    write: Float[Tensor, "N"]
+    locations: list[int]
+    low: float
+    high: float
+
+
+def png(figure: Figure) -> bytes:
+    """Render a figure once, as it is, to the bytes of a PNG file."""
+    file = io.BytesIO()
+    with mpl.rc_context({"text.hinting": "none"}):  # a third of the time goes without
+        figure.savefig(file, format="png", dpi="figure", pil_kwargs={"compress_level": 1})
+    return file.getvalue()
+
+
+def _in_style(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Draw in the book's style, whether or not ``use_style`` was called, and without a layout."""
+
+    @functools.wraps(draw)
+    def styled(*args: P.args, **settings: P.kwargs) -> Figure:
+        with mpl.rc_context(STYLE | {"figure.constrained_layout.use": False}):
+            return draw(*args, **settings)
+
+    return styled
+
+
+@_in_style
+def timeline(
+    panels: Sequence[tuple[str, Tensor]], *, step: int | None = None, tape: Tape | None = None
+) -> Figure:
+    """Stack panels that share the time axis and, below, show the memory at one step.
+
+    Args:
+        panels: a name, and values from 0 to 1 (T, channels), which become a map, or counts (T,),
+            which become red bars.
+        step: a red line marks it.
+        tape: the memory after that step.
+
+    Raises:
+        ValueError: if there is no panel, they differ in their number of steps, or there is no such
+            step.
+    """
+    arrays = [
+        _array(name, values, "T channels" if values.dim() > 1 else "T")
+        for name, values in _given(panels)
+    ]
+    steps = _same_steps({name: array for (name, _), array in zip(panels, arrays, strict=True)})
+    if step is not None:
+        _check_index("step", step, steps)
+    most = max([1.0, *(array.max() for array in arrays if array.ndim == 1)])
+    pixel = 0.01
+    cell = min(0.22, max(STEP_ROOM / steps // pixel * pixel, pixel))  # whole pixels, crisp edges
+    across = min(STEP_ROOM, cell * steps)
+    heights = [0.2 if array.ndim == 1 else _map_height(array) for array in arrays]
+    end = 0.4 + sum(heights) + 0.09 * len(heights)
+    sheet = _Sheet(NAME_ROOM + STEP_ROOM + 0.15, end + (2.62 if tape else 0.38))
+    sheet.scale_bar(0.2, UNIT, "probability, weight")
+    y = 0.4
+    for (name, _), array, tall in zip(panels, arrays, heights, strict=True):
+        box = (NAME_ROOM, y, across, tall)
+        sheet.name(name, y + tall / 2)
+        if array.ndim == 2:
+            sheet.cells(array, UNIT, box)
+        else:
+            sheet.bars(array / most, MARK, box, filled=1.0)
+        y += tall + 0.09
+    sheet.ticks({t: str(t) for t in _few(steps, most=max(2, int(across / 0.45)))}, steps, box)
+    sheet.text(NAME_ROOM + across / 2, y + 0.2, "time step", ha="center")
+    if step is not None:
+        at = NAME_ROOM + across * (step + 0.5) / steps
+        sheet.axis.vlines(at, 0.36, y - 0.05, color=MARK, linewidth=1)
+    if tape:
+        _draw_tape(sheet, tape, end + 0.5, f"memory after step {step}")
+    return sheet.figure
+
+
+def _map_height(array: Array) -> float:
+    return min(max(0.055 * array.shape[1], 0.2), 0.95)
+
+
+def _draw_tape(sheet: "_Sheet", tape: Tape, y: float, title: str) -> None:
+    """Draw the memory with locations to the right, and the heads' weightings above it."""
+    size = max(abs(tape.low), abs(tape.high)) or 1.0
+    scale = Scale(SIGNED, -size, size) if tape.low < 0 else Scale(UNIT.colours, 0.0, size)
+    sheet.text(0.08, y, title, size=9.5)
+    sheet.scale_bar(y, scale, "value")
+    count = len(tape.locations)
+    across = min(0.3, STEP_ROOM / count) * count
+    for name, weighting, colour in (
+        ("read weighting", tape.read, COLOURS["ntm-feedforward"]),
+        ("write weighting", tape.write, COLOURS["ntm-lstm"]),
+    ):
+        weights = _array(name, weighting, "N")[tape.locations]
+        sheet.bars(weights, colour, (NAME_ROOM, y + 0.2, across, 0.3))
+        sheet.name(name, y + 0.38)
+        y += 0.36
+    box = (NAME_ROOM, y + 0.22, across, 0.8)
+    sheet.cells(_array("memory", tape.memory, "N M")[tape.locations], scale, box)
+    sheet.name("memory rows", y + 0.62)
+    locations = len(tape.read)
+    round_ones = _few(locations, most=max(2, int(across / 0.3 * locations / count)))
+    at = {place: str(i) for place, i in enumerate(tape.locations) if i in round_ones}
+    sheet.ticks(at, count, box)
+    sheet.text(NAME_ROOM + across / 2, y + 1.29, "location", ha="center")
+
+
+@_in_style
+def addressing_stages(
+    memory: Tensor, key: Tensor, similarity: Tensor, weightings: dict[str, Tensor]
+) -> Figure:
+    """Show one addressing step in numbers: memory, key, how they compare, and weightings.
+
+    Locations run to the right, so that each has one column from the memory to the last bar.
+
+    Args:
+        memory: (N, M); each row becomes a column.
+        key: (M,); stands to the left of the memory.
+        similarity: (N,) of the key with each row, Eq. 6.
+        weightings: (N,) each, drawn as bars in this order.
+
+    Raises:
+        ValueError: if shapes do not fit.
+    """
+    rows, wanted = _array("memory", memory, "N M"), _array("key", key, "M")[None]
+    alike = _array("similarity", similarity, "N")[:, None]
+    bars = {name: _array(name, one, "N") for name, one in _given(weightings).items()}
+    count = _same_steps({"memory": rows, "similarity": alike, **bars}, "locations")
+    left, across, up = NAME_ROOM + 0.7, STEP_ROOM - 0.7, 0.24
+    deep = up * rows.shape[1]
+    sheet = _Sheet(NAME_ROOM + STEP_ROOM + 0.15, deep + 1.3 + 0.55 * len(bars))
+    scale = Scale(SIGNED, -1.0, 1.0)
+    for name, array, box in (
+        ("key", wanted, (left - 0.65, 0.32, 0.45, deep)),
+        ("memory", rows, (left, 0.32, across, deep)),
+        ("similarity, Eq. 6", alike, (left, deep + 0.42, across, up)),
+    ):
+        sheet.cells(array, scale, box, numbers=True)
+        if name.startswith("similarity"):
+            sheet.name(name, box[1] + up / 2, left - 0.1)
+        else:
+            sheet.text(box[0], 0.2, name)
+    y = deep + 0.92
+    for name, values in bars.items():
+        box = (left, y, across, 0.36)
+        sheet.bars(values, "#9cc4e0", box)
+        sheet.name(name, y + 0.25, left - 0.1)
+        for place, value in enumerate(values):
+            at = left + across * (place + 0.5) / count
+            sheet.text(at, y + 0.36 * (1 - value) - 0.07, f"{value:.2f}", ha="center", size=8)
+        y += 0.55
+    sheet.ticks({place: str(place) for place in range(count)}, count, box)
+    sheet.text(left + across / 2, y + 0.17, "memory location", ha="center")
+    return sheet.figure
+
+
+Box = tuple[float, float, float, float]
+"""Left, upper edge, width and height in inches; down is positive."""
+
+
+class _Sheet:
+    """A figure unknown to pyplot, with one pair of axes in inches from its upper left corner."""
+
+    def __init__(self, width: float, height: float) -> None:
+        self.width = width
+        self.figure = Figure(figsize=(width, height))
+        self.axis = self.figure.add_axes((0, 0, 1, 1))
+        self.axis.set(xlim=(0, width), ylim=(height, 0))
+        self.axis.set_axis_off()
+
+    def text(self, x: float, y: float, text: str, **style: Any) -> None:
+        style = {"va": "center", "size": 8.5, "parse_math": False, **style}
+        self.axis.text(x, y, text, **style)
+
+    def name(self, text: str, y: float, right: float = NAME_ROOM - 0.08) -> None:
+        """Write a panel's name to its left, in lines that fit."""
+        lines = textwrap.fill(textwrap.shorten(text, 54), 20)
+        self.text(right, y, lines, ha="right", ma="right", size=8, linespacing=1.05)
+
+    def cells(self, values: Array, scale: "Scale", box: Box, *, numbers: bool = False) -> None:
+        """Draw values (across, down) as cells."""
+        x, y, across, down = box
+        more_than_pixels = len(values) > 100 * across  # then average them, and leave none out
+        self.axis.imshow(
+            values.T,
+            cmap=scale.colours,
+            vmin=scale.low,
+            vmax=scale.high,
+            extent=(x, x + across, y + down, y),
+            interpolation="antialiased" if more_than_pixels else "nearest",
+        )
+        if numbers:
+            mappable, size = _mappable(scale), np.divide((across, down), values.shape)
+            for (column, row), value in np.ndenumerate(values):
+                ink = INK if _is_light(mappable, value) else "white"
+                right, below = size * (column + 0.5, row + 0.5)
+                self.text(x + right, y + below, short(value), ha="center", color=ink)
+
+    def bars(self, heights: Array, colour: str, box: Box, *, filled: float = 0.84) -> None:
+        """Draw bars from 0 to 1 on a thin line; ``filled`` is their share of the width."""
+        x, y, across, down = box
+        cell, (at,) = across / len(heights), np.nonzero(np.nan_to_num(heights))
+        middle, bottom = x + cell * (at + 0.5), y + down
+        self.axis.hlines(bottom, x, x + across, color=FAINT, linewidth=0.8)
+        wide = max(1.0, 72 * cell * filled)  # in points
+        self.axis.vlines(middle, bottom, bottom - down * heights[at], color=colour, linewidth=wide)
+
+    def ticks(self, labels: dict[int, str], count: int, box: Box) -> None:
+        """Number some of ``count`` columns below a box."""
+        x, y, across, down = box
+        at = [x + across * (place + 0.5) / count for place in labels]
+        self.axis.vlines(at, y + down, y + down + 0.03, color=FAINT, linewidth=0.8)
+        for place, label in zip(at, labels.values(), strict=True):
+            self.text(place, y + down + 0.1, label, ha="center", size=8)
+
+    def scale_bar(self, y: float, scale: "Scale", label: str) -> None:
+        """Draw a small colour bar at the right edge, its ends in numbers."""
+        x = self.width - 1.25
+        steps = np.linspace(scale.low, scale.high, 64)[:, None]
+        self.cells(steps, scale, (x, y - 0.05, 0.75, 0.1))
+        self.text(x - 0.45, y, label, ha="right", size=8)
+        self.text(x - 0.06, y, short(scale.low), ha="right", size=8)
+        self.text(x + 0.81, y, short(scale.high), size=8)
 
 
 # --- drawing helpers -----------------------------------------------------------------------------
@@ -522,6 +1079,7 @@ class Scale(NamedTuple):
 
 
 UNIT = Scale(mpl.colormaps["cividis"], 0.0, 1.0)
+GREYS = Scale(mpl.colormaps["gray"], 0.0, 1.0)
 
 
 def _scale(*arrays: Array) -> Scale:
@@ -605,14 +1163,15 @@ def _veil(axis: Axes, steps: Tensor) -> None:
         axis.axvspan(step - 0.5, step + 0.5, color=PAPER, alpha=0.8, linewidth=0)
 
 
-def _point(axis: Axes, steps: Iterable[int]) -> None:
-    """Point red arrows at steps from below, and move the tick labels out of their way."""
-    for step in steps:
-        axis.annotate("", (step, 0), (0, -13), xycoords=("data", "axes fraction"),
+def _point(axis: Axes, steps: Iterable[int], colour: str = MARK, letters: str = "") -> None:
+    """Point arrows at steps from below, and move the tick labels out of their way."""
+    for step, letter in zip(steps, chain(letters, repeat("")), strict=False):
+        axis.annotate(letter, (step, 0), (0, -13), xycoords=("data", "axes fraction"),
                       textcoords="offset points", annotation_clip=False,
-                      arrowprops={"arrowstyle": "-|>", "color": MARK, "linewidth": 1.6,
+                      ha="center", va="top", color=colour, weight="bold", size=8,
+                      arrowprops={"arrowstyle": "-|>", "color": colour, "linewidth": 1.6,
                                   "shrinkA": 0, "shrinkB": 1})  # fmt: skip
-        axis.tick_params(axis="x", pad=13)
+        axis.tick_params(axis="x", pad=22 if letters else 13)
 
 
 def _mark(axis: Axes, marks: Tensor | None, cell: float) -> None:
@@ -636,10 +1195,13 @@ def _write_numbers(axis: Axes, array: Array, scale: Scale, cell: float) -> None:
     """Write each value into its cell, dark on light and light on dark."""
     mappable = _mappable(scale)
     for (row, column), value in np.ndenumerate(array):
-        red, green, blue, _ = mappable.to_rgba(np.asarray(value))
-        light = 0.3 * red + 0.59 * green + 0.11 * blue > 0.5
-        axis.text(column, row, short(value), ha="center", va="center",
-                  size=min(8.5, 18 * cell), color=INK if light else "white")  # fmt: skip
+        axis.text(column, row, short(value), ha="center", va="center", size=min(8.5, 18 * cell),
+                  color=INK if _is_light(mappable, value) else "white")  # fmt: skip
+
+
+def _is_light(mappable: ScalarMappable, value: float) -> bool:
+    red, green, blue, _ = mappable.to_rgba(np.asarray(value))
+    return bool(0.3 * red + 0.59 * green + 0.11 * blue > 0.5)
 
 
 def short(value: float) -> str:

@@ -40,6 +40,9 @@ class Recipe:
         paper: the paper's settings.
         network: keyword arguments of ``NTM`` or ``LSTMBaseline``.
         training: keyword arguments of ``train``.
+        input_gain: for an input channel that carries a number among bits, how many times larger its
+            weights into the controller start. A number far beyond the training range then meets
+            units that are saturated already, and drives them nowhere new.
     """
 
     task: str
@@ -47,6 +50,7 @@ class Recipe:
     paper: Paper
     network: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
+    input_gain: dict[int, float] = field(default_factory=dict)
 
     def build(self, seed: int = 0) -> nn.Module:
         """Build the model with a start drawn from ``seed``; the global random state is kept."""
@@ -56,7 +60,10 @@ class Recipe:
             if self.model == "lstm":
                 return LSTMBaseline(task.input_size, task.output_size, **self.network)
             controller = self.model.removeprefix("ntm-")
-            return NTM(task.input_size, task.output_size, controller=controller, **self.network)
+            ntm = NTM(task.input_size, task.output_size, controller=controller, **self.network)
+            for channel, gain in self.input_gain.items():
+                ntm.controller.scale_input(channel, gain)
+            return ntm
 
 
 def recipe(task_name: str, model_name: str) -> Recipe:

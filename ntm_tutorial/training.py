@@ -3,7 +3,7 @@
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -11,20 +11,24 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.functional import binary_cross_entropy_with_logits, pad
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm.auto import tqdm
 
 from ntm_tutorial import storage
 from ntm_tutorial.checks import check_positive
 from ntm_tutorial.evaluation import SEEDS, bits_per_sequence, check_seed, wrong_bits
-from ntm_tutorial.ntm import NTM
+from ntm_tutorial.ntm import NTM, NTMState
 from ntm_tutorial.tasks import Episode, Task
 from ntm_tutorial.tasks.base import Difficulty
 
 OPTIMIZERS = ("adam", "rmsprop")
 SETTLED = 0.01
 """The share of the learning rate that is left once a run has settled."""
+COMPILED_STEPS = 4
+"""Steps per compiled call: fewer cost more calls, more cost minutes of compiling."""
+PATIENCE = 10
+"""So many batches in a row whose gradient weight noise has blown up are one too many."""
 RAMP_START = 0.2
 """The share of the training range, from its easy end, where a ramp starts."""
 
@@ -72,6 +76,9 @@ def train(
     clip_norm: float = 10.0,
     average: float = 0.0,
     mixed: bool = True,
+    harden_after: int | None = None,
+    weight_noise: float = 0.0,
+    memory_sizes: Sequence[int] = (),
     validate_every: int = 2_000,
     validation_sequences: int = 100,
     validation_difficulty: dict[str, int] | None = None,
@@ -111,11 +118,19 @@ def train(
         average: decay of an exponential moving average of the weights; validation and result then
             use the average. 0 turns it off.
         mixed: draw a difficulty for each sequence; otherwise one for each batch.
+        harden_after: after so many sequences, when the task is learned, let ``weight_noise`` and
+            ``memory_sizes`` make it harder; left out, never. Only weights from then on are kept.
+        weight_noise: standard deviation of the noise added to all weight matrices, drawn anew for
+            each batch, as in Graves (2013). What is to survive it must be decided by a margin.
+        memory_sizes: use so many of an NTM's memory locations, batch by batch in turn; left out,
+            all. In a small memory a head that strays soon overwrites what is still needed, and so
+            learns not to; with all locations it can stray unpunished.
         validate_every: sequences between validations.
         validation_sequences: how many fixed sequences a validation uses.
         validation_difficulty: their difficulty; left out, drawn from the training range.
         stop_at: stop once the validation cost is at most this many bits.
-        compile: compile the NTM's step with ``torch.compile``; takes a minute to start.
+        compile: compile the NTM's steps with ``torch.compile``, ``COMPILED_STEPS`` a call: takes
+            a minute to start, and is then twice as fast. Needs a C++ compiler.
         progress: show a progress bar.
         checkpoint: file to save to at every validation; if it exists, training goes on from there,
             exactly as if it had never stopped.
@@ -127,6 +142,7 @@ def train(
     Raises:
         ValueError: if a setting is out of range, or the checkpoint belongs to other settings.
         FloatingPointError: if the gradient is not finite; the weights are those before the step.
+            With ``weight_noise``, only after ``PATIENCE`` such batches in a row; one is skipped.
     """
     settings = {
         name: value
@@ -137,7 +153,7 @@ def train(
     path = Path(checkpoint) if checkpoint is not None else None
     if path is not None and path.exists():
         run.restore(*storage.load(path))
-    with _compiled(model, compile), _progress_bar(run, progress) as bar:
+    with _compiled(model, compile, batch_size), _progress_bar(run, progress) as bar:
         for _ in run.batches():
             bar.update(run.seen - bar.n)
             if run.validation_due():
@@ -156,7 +172,7 @@ class _Run:
     """A training run: everything that a checkpoint must hold."""
 
     def __init__(self, model: nn.Module, task: Task, settings: dict[str, Any]) -> None:
-        _check(task, settings)
+        _check(model, task, settings)
         self.model, self.task, self.settings = model, task, settings
         self.optimizer = _make_optimizer(model, settings)
         self.averaged = None
@@ -172,6 +188,7 @@ class _Run:
         self.seen = 0
         self.recent_bits = 0.0
         self.recent_sequences = 0
+        self.skipped = 0
         self.seconds = 0.0
 
     @property
@@ -203,16 +220,52 @@ class _Run:
         episode = episode.to(self.device)
         self._set_learning_rate()
         self.optimizer.zero_grad()
-        logits, _ = self.model(episode.inputs)
-        loss = _loss(logits, episode)
-        loss.backward()
-        self._clip()
+        with self._noise():
+            logits, _ = self.model(episode.inputs, *self._start(size))
+            loss = _loss(logits, episode)
+            loss.backward()
+        usable = self._clip()
+        self.seen += size
+        if not usable:
+            return
         self.optimizer.step()
         if self.averaged is not None:
             self.averaged.update_parameters(self.model)
-        self.seen += size
         self.recent_bits += loss.item() * size / math.log(2)
         self.recent_sequences += size
+
+    @property
+    def hardening(self) -> bool:
+        """Whether the task is learned and is now made harder."""
+        start = self.settings["harden_after"]
+        return start is not None and self.seen >= start
+
+    @contextmanager
+    def _noise(self) -> Iterator[None]:
+        """Add noise to the weight matrices, and take it off again."""
+        spread = self.settings["weight_noise"]
+        if not (self.hardening and spread):
+            yield
+            return
+        weights = [weight for name, weight in self.model.named_parameters() if _is_weight(name)]
+        clean = [weight.detach().clone() for weight in weights]
+        with torch.no_grad():
+            for weight in weights:
+                noise = torch.randn(weight.shape, generator=self.generator)
+                weight.add_(noise.to(self.device), alpha=spread)
+        yield
+        with torch.no_grad():
+            for weight, value in zip(weights, clean, strict=True):
+                weight.copy_(value)
+
+    def _start(self, size: int) -> tuple[NTMState, ...]:
+        """Return the state to start from, if the memory is to have another size."""
+        sizes = self.settings["memory_sizes"]
+        if not (self.hardening and sizes):
+            return ()
+        assert isinstance(self.model, NTM)
+        turn = self.seen // self.settings["batch_size"]
+        return (self.model.initial_state(size, sizes[turn % len(sizes)]),)
 
     def _difficulty(self, size: int) -> Difficulty:
         """Draw how hard the next batch is; while the ramp lasts, from its easier end."""
@@ -228,16 +281,23 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
 
-    def _clip(self) -> None:
+    def _clip(self) -> bool:
+        """Clip the gradient; tell whether it was finite, or stop if it should have been."""
         parameters = list(self.model.parameters())
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-        if not torch.isfinite(nn.utils.get_total_norm(gradients, math.inf)):
-            raise FloatingPointError(
-                f"the gradient is not finite after {self.seen} sequences; the weights are those "
-                "before this step: lower the learning rate, or go back to a checkpoint"
-            )
-        nn.utils.clip_grad_value_(parameters, self.settings["clip_value"])
-        nn.utils.clip_grad_norm_(parameters, self.settings["clip_norm"])
+        if torch.isfinite(nn.utils.get_total_norm(gradients, math.inf)):
+            self.skipped = 0
+            nn.utils.clip_grad_value_(parameters, self.settings["clip_value"])
+            nn.utils.clip_grad_norm_(parameters, self.settings["clip_norm"])
+            return True
+        self.skipped += 1
+        # Noise may hit a machine where it hurts; then the next noise will do.
+        if self.hardening and self.settings["weight_noise"] and self.skipped < PATIENCE:
+            return False
+        raise FloatingPointError(
+            f"the gradient is not finite after {self.seen} sequences; the weights are those "
+            "before this step: lower the learning rate, or go back to a checkpoint"
+        )
 
     def validation_due(self) -> bool:
         """Tell whether another ``validate_every`` sequences have gone by, or the last one."""
@@ -257,7 +317,10 @@ class _Run:
         ).to(self.device)
         logits, _ = self.evaluated(episode.inputs)
         bits = bits_per_sequence(logits, episode).mean().item()
-        history = self.history
+        history, start = self.history, self.settings["harden_after"]
+        before = history.sequences[-1] if history.sequences else 0
+        if start is not None and before <= start < self.seen:
+            self.best_bits = math.inf  # only hardened weights count from here on
         history.sequences.append(self.seen)
         history.training_bits.append(self.recent_bits / max(self.recent_sequences, 1))
         history.validation_bits.append(bits)
@@ -335,6 +398,11 @@ def _loss(logits: Tensor, episode: Episode) -> Tensor:
     return (loss * mask).sum() / logits.shape[1]
 
 
+def _is_weight(name: str) -> bool:
+    """Tell the weight matrices from the biases and the learned start."""
+    return name.rpartition(".")[2].startswith("weight")
+
+
 def _make_optimizer(model: nn.Module, settings: dict[str, Any]) -> torch.optim.Optimizer:
     if settings["optimizer"] == "adam":
         return torch.optim.Adam(
@@ -354,7 +422,7 @@ def _make_optimizer(model: nn.Module, settings: dict[str, Any]) -> torch.optim.O
     )
 
 
-def _check(task: Task, settings: dict[str, Any]) -> None:
+def _check(model: nn.Module, task: Task, settings: dict[str, Any]) -> None:
     """Refuse settings out of range, and validation outside the training range."""
     whole = ("sequences", "batch_size", "validate_every", "validation_sequences")
     check_positive(**{name: settings[name] for name in whole})
@@ -374,6 +442,16 @@ def _check(task: Task, settings: dict[str, Any]) -> None:
     if settings["optimizer"] not in OPTIMIZERS:
         raise ValueError(f"optimizer: expected one of {OPTIMIZERS}, got {settings['optimizer']!r}")
     check_seed(settings["seed"])
+    start, noise = settings["harden_after"], settings["weight_noise"]
+    if start is not None and (not isinstance(start, int) or start < 0):
+        raise ValueError(f"harden_after: expected a whole number of at least 0, got {start!r}")
+    if not isinstance(noise, int | float) or not noise >= 0:
+        raise ValueError(f"weight_noise: expected a number of at least 0, got {noise!r}")
+    if settings["memory_sizes"]:
+        if not isinstance(model, NTM):
+            raise ValueError("memory_sizes: only an NTM has a memory; leave it out")
+        for size in settings["memory_sizes"]:
+            model.initial_state(1, size)  # refuses a size that does not fit
     for name, value in (settings["validation_difficulty"] or {}).items():
         if name not in task.training_range:
             raise ValueError(
@@ -385,16 +463,28 @@ def _check(task: Task, settings: dict[str, Any]) -> None:
 
 
 @contextmanager
-def _compiled(model: nn.Module, wanted: bool) -> Iterator[None]:
-    """Compile the NTM's step for as long as it trains; an LSTM is one fused call already."""
+def _compiled(model: nn.Module, wanted: bool, batch_size: int) -> Iterator[None]:
+    """Compile an NTM's steps for as long as it trains; an LSTM is one fused call already."""
     if not wanted or not isinstance(model, NTM):
         yield
         return
-    model.advance = torch.compile(model.advance)  # type: ignore[method-assign]
+    plain = model.advance_all
+    compiled = torch.compile(plain, dynamic=False)  # one graph for each memory size
+
+    def in_chunks(inputs: Tensor, state: NTMState) -> tuple[Tensor, NTMState]:
+        if not torch.is_grad_enabled() or inputs.shape[1] != batch_size:
+            return plain(inputs, state)  # other shapes would have to be compiled anew
+        steps, features = inputs.shape[0], []
+        for chunk in pad(inputs, (0, 0, 0, 0, 0, -steps % COMPILED_STEPS)).split(COMPILED_STEPS):
+            feature, state = compiled(chunk, state)
+            features.append(feature)
+        return torch.cat(features)[:steps], state  # a state past the padding; training drops it
+
+    model.advance_all = in_chunks  # type: ignore[method-assign]
     try:
         yield
     finally:
-        del model.advance
+        del model.advance_all
 
 
 def _progress_bar(run: _Run, wanted: bool) -> tqdm:

@@ -13,7 +13,9 @@ from ntm_tutorial.evaluation import (
     SEEDS,
     Evaluation,
     bits_per_sequence,
+    divergence,
     evaluate,
+    grid,
     sweep,
     wrong_bits,
 )
@@ -90,6 +92,50 @@ class TestByHand:
         assert result.mean_wrong == 1.75
         assert result.median_wrong == 1.0
         assert result.share_perfect == 0.5
+        assert result.share_wrong == 7 / 32
+
+
+class TestDivergence:
+    @pytest.mark.parametrize(
+        ("model", "right", "bits"),
+        [
+            (0.25, 0.5, 0.5 * math.log2(2) + 0.5 * math.log2(2 / 3)),
+            (0.75, 0.5, 0.5 * math.log2(2) + 0.5 * math.log2(2 / 3)),
+            (0.5, 0.25, 1 - 0.25 * 2 - 0.75 * math.log2(4 / 3)),
+            (0.5, 1.0, 1.0),
+            (0.5, 0.0, 1.0),
+            (0.125, 1.0, 3.0),
+        ],
+    )
+    def test_by_hand(self, model: float, right: float, bits: float) -> None:
+        found = divergence(torch.tensor([logit(model)]), torch.tensor([right]))
+        assert found.tolist() == pytest.approx([bits], abs=1e-6)
+
+    def test_it_is_zero_for_the_right_probability_and_never_below(self) -> None:
+        p = torch.linspace(0.001, 0.999, 101)
+        table = divergence(p.logit().expand(101, 101), p.unsqueeze(1).expand(101, 101))
+        assert table.diagonal().max() < 1e-6
+        assert table.min() >= 0
+        assert (table.fill_diagonal_(1) > 0).all()
+
+    def test_it_is_the_mean_of_the_extra_cost(self) -> None:
+        """Bits drawn from the right probabilities cost that much more, in the long run."""
+        right = torch.rand(20_000, generator=torch.Generator().manual_seed(0))
+        model = (right.logit() + 1).reshape(1, -1, 1)
+        drawn = torch.rand(20_000, generator=torch.Generator().manual_seed(1)) < right
+        episode = Episode(
+            torch.zeros(1, 20_000, 1), drawn.float().reshape(1, -1, 1), torch.tensor([True])
+        )
+        extra = bits_per_sequence(model, episode) - bits_per_sequence(
+            right.logit().reshape(1, -1, 1), episode
+        )
+        error = extra.std().item() / math.sqrt(20_000)
+        expected = divergence(model[0, :, 0], right).mean().item()
+        assert extra.mean().item() == pytest.approx(expected, abs=4 * error)
+
+    def test_extremes_are_finite(self) -> None:
+        found = divergence(torch.tensor([1e4, -1e4]), torch.tensor([0.5, 0.5]))
+        assert found.isfinite().all()
 
 
 class TestEvaluate:
@@ -146,6 +192,30 @@ class TestEvaluate:
         alone = evaluate(Constant(0.0), COPY, sequences=5, seed=3, length=4)
         assert results[4].wrong.equal(alone.wrong)
 
+    def test_a_difficulty_for_each_sequence(self) -> None:
+        lengths = torch.tensor([3, 1, 4, 1, 5])
+        result = evaluate(Constant(0.0), COPY, sequences=5, batch_size=2, length=lengths)
+        assert result.asked.tolist() == (8 * lengths).tolist()
+
+    def test_grid(self) -> None:
+        task = TASKS["repeat-copy"]
+        results = grid(
+            Constant(0.0, 9), task, ("length", (1, 3)), ("repeats", [2, 4, 5]), sequences=2, seed=3
+        )
+        assert {pair: result.asked.tolist() for pair, result in results.items()} == {
+            (length, repeats): [9 * (length * repeats + 1)] * 2
+            for length in (1, 3)
+            for repeats in (2, 4, 5)
+        }
+        for result in results.values():
+            assert result.bits.tolist() == pytest.approx(result.asked.tolist(), rel=1e-5)
+        again = grid(Constant(0.0, 9), task, ("length", [3]), ("repeats", [2, 4, 5]), sequences=2,
+                     seed=3)  # fmt: skip
+        assert again[3, 4].wrong.equal(results[3, 4].wrong)
+        other = grid(Constant(0.0, 9), task, ("length", [3]), ("repeats", [2, 4, 5]), sequences=2,
+                     seed=4)  # fmt: skip
+        assert not other[3, 4].wrong.equal(results[3, 4].wrong)
+
 
 def test_seeds_of_training_validation_and_testing_never_meet() -> None:
     """Even in their lowest 32 bits, which are all that PyTorch's generator looks at."""
@@ -167,6 +237,12 @@ class TestBadInput:
         with pytest.raises(ValueError, match=r"^logits: .*\(3, 2, 2\), got \("):
             function(torch.zeros(shape), episode)
 
+    def test_divergence(self) -> None:
+        with pytest.raises(ValueError, match=r"^logits: expected .* shape \(2,\), got \(3,\)"):
+            divergence(torch.zeros(3), torch.zeros(2))
+        with pytest.raises(ValueError, match=r"^probabilities: expected numbers from 0 to 1"):
+            divergence(torch.zeros(1), torch.tensor([1.5]))
+
     @pytest.mark.parametrize("name", ["sequences", "batch_size"])
     @pytest.mark.parametrize("value", [0, -1, 2.5])
     def test_numbers(self, name: str, value: Any) -> None:
@@ -181,3 +257,9 @@ class TestBadInput:
     def test_difficulty(self) -> None:
         with pytest.raises(ValueError, match=r"^length: expected at least 1, got 0"):
             evaluate(Constant(0.0), COPY, length=0)
+        with pytest.raises(ValueError, match=r"^length: expected one number or 3 of them, got"):
+            evaluate(Constant(0.0), COPY, sequences=3, length=torch.tensor([1, 2, 3, 4]))
+
+    def test_grid(self) -> None:
+        with pytest.raises(ValueError, match=r"^sequences: expected a whole number of at least 1"):
+            grid(Constant(0.0), COPY, ("length", [1]), ("length", [1]), sequences=0)

@@ -10,7 +10,7 @@ import nbformat
 import pytest
 
 from tools import links
-from tools.execute import METADATA, is_progress_bar
+from tools.execute import METADATA, WIDGET, is_progress_bar, tidy
 
 PATHS = sorted(links.ROOT.glob("notebooks/*.ipynb"))
 MACHINE_PATH = re.compile(r"/(home|root|Users|tmp|work)/|site-packages|ipykernel_\d|[A-Z]:\\")
@@ -76,6 +76,21 @@ def test_no_cell_failed_or_wrote_to_stderr(notebook: Any) -> None:
         for output in cell.outputs:
             assert output.output_type != "error", cell.source
             assert output.get("name") != "stderr" or is_progress_bar(output), cell.source
+
+
+def test_no_widget_is_saved(notebook: Any) -> None:
+    for cell in code_cells(notebook):
+        assert not any(WIDGET in output.get("data", {}) for output in cell.outputs), cell.source
+
+
+def test_tidy_drops_widgets_and_keeps_text() -> None:
+    text = nbformat.v4.new_output("stream", text="3 bits wrong")
+    widget = nbformat.v4.new_output("display_data", {WIDGET: {"model_id": "1"}, "text/plain": "x"})
+    cell = nbformat.v4.new_code_cell("f()", outputs=[text, widget])
+    notebook = nbformat.v4.new_notebook(cells=[cell], metadata={"widgets": {"state": {}}})
+    tidy(notebook)
+    assert notebook.cells[0].outputs == [text]
+    assert notebook.metadata == METADATA
 
 
 def test_it_is_small(path: Path) -> None:

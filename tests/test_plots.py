@@ -1,5 +1,6 @@
 """Figures show the numbers that they were given, name their axes, and refuse bad input."""
 
+import io
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -8,10 +9,12 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgb, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Annotation
+from PIL import Image
 from torch import Tensor
 
 from ntm_tutorial import NTM, TASKS, Evaluation, History, diagrams, plots
@@ -162,6 +165,51 @@ def test_arrows_point_at_marked_steps() -> None:
     assert pointed == [[], [], [], [(3, 0)]]
 
 
+def test_repeat_copies_stand_as_in_figure_8() -> None:
+    cases = [
+        (
+            f"Length {length}, Repeat {repeats}",
+            length,
+            random(201, 9).round(),
+            random(201, 9, seed=s),
+        )
+        for s, (length, repeats) in enumerate(((10, 20), (20, 10)), start=1)
+    ]
+    figure = plots.repeat_copies({"NTM": cases, "LSTM": cases[:1]}, trained_repeats=10)
+    parts = [part for case in (*cases, cases[0]) for rows in case[2:]
+             for part in (rows[:, :8], rows[:, 8:])]  # fmt: skip
+    _, *panels = figure.axes  # targets, end, outputs, end, wrong; three times
+    assert len(panels) == 15
+    assert all(axis.images[0].get_clim() == (0, 1) for axis in panels if axis.images)
+    shown = [axis for axis in panels if axis.images]
+    assert all(
+        np.allclose(np.asarray(axis.images[0].get_array()).T, part)
+        for axis, part in zip(shown, parts, strict=True)
+    )
+    _, _, targets, outputs = cases[1]
+    wrong = ((targets > 0.5) != (outputs > 0.5)).sum(1)
+    assert bars(panels[9]) == wrong.tolist()
+    numbers = [label.get_text() for label in panels[9].get_xticklabels()]
+    assert numbers == [str(n) for n in range(1, 11)]
+    beyond = [[np.asarray(line.get_xdata())[0] for line in axis.lines] for axis in panels]
+    assert beyond == [[99.5]] * 5 + [[]] * 5 + [[99.5]] * 5
+    words = [text.get_text() for text in figure.texts]
+    assert [word for word in words if word in ("NTM", "LSTM")] == ["NTM", "LSTM"]
+    titles = [axis.get_title(loc="left") for axis in panels[::5]]
+    assert titles == [case[0] for case in (*cases, cases[0])]
+    edges = [axis.get_position().x0 * figure.get_figwidth() * 100 for axis in panels]
+    widths = [axis.get_position().width * figure.get_figwidth() * 100 for axis in shown]
+    assert np.allclose(edges, np.round(edges)) and np.allclose(widths, 603)  # 3 pixels a step
+    assert nothing_is_cut_off(figure)
+
+
+@pytest.mark.parametrize(("length", "repeats"), [(1, 1), (3, 2), (30, 30)])
+def test_repeat_copies_of_any_size(length: int, repeats: int) -> None:
+    rows = random(length * repeats + 1, 9)
+    figure = plots.repeat_copies({"NTM": [("case", length, rows, rows)]}, trained_repeats=10)
+    assert nothing_is_cut_off(figure)
+
+
 # --- inside the machine --------------------------------------------------------------------------
 
 
@@ -229,6 +277,80 @@ def test_matrices_share_one_scale() -> None:
     assert limits[0] == limits[1] == pytest.approx((0.0, values["after"].max().item()))
 
 
+# --- explorers -----------------------------------------------------------------------------------
+
+
+def tape(*, low: float = 0.0) -> plots.Tape:
+    memory = random(16, 5) * (1 - low) + low
+    return plots.Tape(memory, random(16), random(16, seed=1), [14, 15, 0, 1, 2], low, 1.0)
+
+
+@pytest.mark.parametrize("steps", [1, 30, 212, 932])
+def test_timeline_shows_maps_counts_step_and_tape(steps: int) -> None:
+    bits, counts = random(steps, 9), torch.arange(steps) % 4
+    panels = [("$outputs of {a model", bits), ("wrong bits", counts)]
+    figure = plots.timeline(panels, step=steps // 2, tape=tape(low=-0.5))
+    assert plt.get_fignums() == [] and nothing_is_cut_off(figure)
+    axis = figure.axes[0]
+    shown = [np.asarray(image.get_array()).T for image in axis.images]
+    assert any(one.shape == (steps, 9) and np.allclose(one, bits) for one in shown)
+    rows = tape(low=-0.5).memory[[14, 15, 0, 1, 2]]
+    assert any(one.shape == (5, 5) and np.allclose(one, rows) for one in shown)
+    texts = [text.get_text() for text in axis.texts]
+    for expected in ("wrong bits", f"memory after step {steps // 2}", "14", "0", "2", "time step"):
+        assert expected in texts
+
+
+def test_timeline_draws_a_bar_for_every_count() -> None:
+    counts = torch.tensor([0, 2, 0, 4, 1])
+    figure = plots.timeline([("wrong bits", counts)])
+    lines = [one for one in figure.axes[0].collections if isinstance(one, LineCollection)]
+    (bars,) = [one for one in lines if np.allclose(one.get_color(), to_rgba(plots.MARK))]
+    heights = [abs(float(one[1, 1] - one[0, 1])) for one in map(np.asarray, bars.get_segments())]
+    assert np.allclose(np.divide(heights, max(heights)), [0.5, 1, 0.25])
+
+
+def test_timeline_leaves_no_step_out_where_there_are_more_than_pixels() -> None:
+    bits = torch.zeros(2000, 1)
+    bits[1001] = 1
+    png = plots.png(plots.timeline([("bits", bits)]))
+    pixels = np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
+    row = pixels[50, 140:770]
+    assert np.abs(row - row[0]).max() > 20, "the one bit among 2000 is seen"
+
+
+def test_addressing_stages_show_every_number() -> None:
+    memory, key, similarity = random(8, 3) * 2 - 1, random(3), random(8)
+    weightings = {"one": random(8, seed=1).softmax(0), "other": torch.eye(8)[2]}
+    figure = plots.addressing_stages(memory, key, similarity, weightings)
+    assert plt.get_fignums() == [] and nothing_is_cut_off(figure)
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    for value in [*memory.flatten(), *key, *similarity]:
+        assert plots.short(float(value)) in texts
+    for value in torch.cat(list(weightings.values())):
+        assert f"{value:.2f}" in texts
+
+
+def test_explorers_figures_do_not_depend_on_the_style_in_use() -> None:
+    panels = [("bits", random(20, 3))]
+    with plt.rc_context():
+        plt.rcdefaults()
+        plain = plots.png(plots.timeline(panels))
+    assert plain == plots.png(plots.timeline(panels))
+
+
+@pytest.mark.bad_input
+def test_timeline_refuses_what_does_not_fit() -> None:
+    with pytest.raises(ValueError, match="expected something to draw"):
+        plots.timeline([])
+    with pytest.raises(ValueError, match="the same number of steps"):
+        plots.timeline([("a", random(3, 2)), ("b", random(4, 2))])
+    with pytest.raises(ValueError, match="step: expected 0 to 2, got 3"):
+        plots.timeline([("a", random(3, 2))], step=3)
+    with pytest.raises(ValueError, match="the same number of locations"):
+        plots.addressing_stages(random(8, 3), random(3), random(8), {"w": random(7)})
+
+
 # --- results -------------------------------------------------------------------------------------
 
 
@@ -249,6 +371,36 @@ def test_learning_curves_show_the_validation_cost() -> None:
     assert figure.axes[0].get_yscale() == "log"
     assert "thousands" in figure.axes[0].get_xlabel()
     assert figure.axes[0].get_ylabel() == "bits per sequence"
+    assert [text.get_text() for text in figure.axes[0].texts] == ["goal: 0.1 bits"]
+
+
+def test_learning_curves_on_a_linear_axis() -> None:
+    histories = {"lstm": History([2000, 4000], [0.0] * 2, [150.0, 130.0], [0.0] * 2, [0.0] * 2)}
+    figure = plots.learning_curves(
+        histories, goal=128.0, goal_name="optimum", between=(126.0, 140.0)
+    )
+    (axis,) = figure.axes
+    assert axis.get_yscale() == "linear"
+    assert axis.get_ylim() == (126, 140)
+    assert [text.get_text() for text in axis.texts] == ["optimum: 128 bits"]
+
+
+def test_difficulty_maps_show_the_share_of_wrong_bits() -> None:
+    def result(wrong: int) -> Evaluation:
+        return Evaluation(torch.zeros(2), torch.tensor([wrong, 0]), torch.tensor([50, 50]))
+
+    found = {(4, 1): result(0), (4, 2): result(1), (12, 1): result(10), (12, 2): result(50)}
+    figure = plots.difficulty_maps({"lstm": found, "mine": found}, trained_to=(10, 2))
+    for axis, title in zip(figure.axes[:2], ("LSTM", "mine"), strict=True):
+        assert axis.get_title(loc="left") == title
+        assert np.allclose(np.asarray(axis.images[0].get_array()), [[1e-4, 0.1], [0.01, 0.5]])
+        assert [label.get_text() for label in axis.get_xticklabels()] == ["4", "12"]
+        frame = rectangles(axis)[0]
+        assert (*frame.get_xy(), frame.get_width(), frame.get_height()) == (-0.5, -0.5, 1, 2)
+    assert (figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()) == ("length", "repeats")
+    assert figure.axes[0].images[0].norm.vmax == 0.5
+    assert nothing_is_cut_off(figure)
+    assert not rectangles(plots.difficulty_maps({"lstm": found}).axes[0])
 
 
 def test_results_by_difficulty() -> None:
@@ -266,6 +418,96 @@ def test_results_by_difficulty() -> None:
         assert axis.get_xlabel() == "items"
         assert rectangles(axis)[0].get_width() == 15
     assert (wrong.get_ylabel()[:10], perfect.get_ylabel()[:5]) == ("mean wrong", "share")
+    assert nothing_is_cut_off(figure)
+
+
+# --- predictions of a sequence of bits -----------------------------------------------------------
+
+
+def strips(figure: Figure) -> list[list[float]]:
+    """Return what each row of greys shows; blank is -1."""
+    panels = [axis for axis in figure.axes if axis.images]
+    return [
+        [round(x, 6) for x in np.ma.filled(axis.images[0].get_array(), -1)[0].tolist()]
+        for axis in panels
+    ]
+
+
+def test_predictions_stand_below_the_bit_that_they_are_about() -> None:
+    bits = torch.tensor([0.0, 1, 1, 0, 1, 0, 1, 1])
+    said = torch.tensor([0.9, 0.9, 0.9, 0.9, 0.1, 0.2, 0.3])  # the last is about the eighth bit
+    figure = plots.predictions(bits, {"Optimal": said, "NTM": 1 - said}, arrows=[7])
+    top, optimal, ntm = strips(figure)
+    assert top == bits.tolist()
+    assert optimal == pytest.approx([-1] * 5 + [0.1, 0.2, 0.3])
+    assert ntm == pytest.approx([-1] * 5 + [0.9, 0.8, 0.7])
+    panels = [axis for axis in figure.axes if axis.images]
+    assert [axis.get_ylabel() for axis in panels] == ["Input", "Optimal", "NTM"]
+    assert panels[-1].get_xlabel() == "bit"
+    for axis in panels:
+        left, right = axis.get_xlim()
+        assert (left, right) == (0.5, 8.5)
+    assert arrows(panels[-1]) == [(7, 0)]
+    assert [text.get_text() for text in panels[-1].texts] == ["A"]
+    assert nothing_is_cut_off(figure)
+
+
+def test_predictions_through_a_lens() -> None:
+    bits, said = random(200, seed=1).round(), random(199)
+    figure = plots.predictions(bits, {"NTM": said}, arrows=[30, 20], shown=(20, 40))
+    top, ntm = strips(figure)
+    assert top == bits[19:40].tolist()
+    assert ntm == pytest.approx(said[18:39].tolist(), abs=1e-5)
+    axis = [axis for axis in figure.axes if axis.images][-1]
+    assert axis.get_xlim() == (19.5, 40.5)
+    assert axis.get_xticks()[0] == 20
+    assert arrows(axis) == [(30, 0), (20, 0)]
+    assert [text.get_text() for text in axis.texts] == ["A", "B"]
+    figure = plots.predictions(bits, {"NTM": said}, arrows=[30], letters="B", shown=(20, 40))
+    axis = [axis for axis in figure.axes if axis.images][-1]
+    assert [text.get_text() for text in axis.texts] == ["B"]
+
+
+@pytest.mark.parametrize("length", [6, 100, 200, 600])
+def test_predictions_have_whole_pixels(length: int) -> None:
+    figure = plots.predictions(torch.ones(length), {"NTM": torch.ones(length - 1)})
+    axis = next(axis for axis in figure.axes if axis.images)
+    pixels = axis.get_position().width * figure.get_figwidth() * figure.dpi / length
+    assert pixels == pytest.approx(round(pixels))
+    assert pixels >= 1
+
+
+def test_along_averages_in_windows() -> None:
+    values = torch.tensor([[1.0, 3.0], [3.0, 5.0], [0.0, 0.0], [4.0, 8.0], [99.0, 99.0]])
+    figure = plots.along({"lstm": values, "other": 2 * values}, window=2, first=6, label="waste")
+    (axis,) = figure.axes
+    one, other = axis.lines
+    assert list(one.get_xdata()) == [6.5, 8.5]
+    assert list(one.get_ydata()) == [3, 3]
+    assert list(other.get_ydata()) == [6, 6]
+    band = np.asarray(axis.collections[0].get_paths()[0].vertices)[:, 1]
+    assert (band.min(), band.max()) == (2, 4)  # the second window's means are 2 and 4
+    assert axis.get_ylabel() == "waste"
+    assert axis.get_ylim()[0] == 0
+    assert one.get_label() == "LSTM"
+
+
+def test_visits_points_at_steps_in_two_colours() -> None:
+    greys, inside = random(30), random(30, 8) - 0.5
+    figure = plots.visits(
+        {"Input": greys},
+        {"adds": inside, "weighting": inside.abs()},
+        {"weighting": {"context 1": [3, 9], "context 2": [4]}},
+    )
+    shown = images(figure)
+    assert np.allclose(shown[0][:, 0], greys)
+    assert np.allclose(shown[1], inside)
+    assert np.allclose(shown[2], inside.abs())
+    below = next(axis for axis in figure.axes if axis.get_title(loc="left") == "weighting")
+    assert arrows(below) == [(3, 0), (9, 0), (4, 0)]
+    colours = [text.get_color() for text in below.texts]
+    assert colours[0] == colours[1] == plots.MARK != colours[2]
+    assert any("context 2" in text.get_text() for text in figure.texts)
     assert nothing_is_cut_off(figure)
 
 
@@ -387,6 +629,19 @@ CASE = ("case", torch.zeros(3, 2), torch.zeros(3, 2))
         (lambda: plots.learning_curves({}), "something to draw"),
         (lambda: plots.learning_curves({"lstm": History()}, floor=0), "floor: expected a positive"),
         (lambda: plots.by_difficulty({}), "something to draw"),
+        (lambda: plots.predictions(random(9), {}), "something to draw"),
+        (lambda: plots.predictions(random(9), {"NTM": random(9)}), r"NTM: .*\(8,\), got \(9,\)"),
+        (lambda: plots.predictions(random(9), {"NTM": random(8) + 9}), "NTM: .*probabilities"),
+        (lambda: plots.predictions(random(9), {"NTM": random(8)}, arrows=[0]), "arrows: .* 1 to 9"),
+        (
+            lambda: plots.predictions(random(9), {"NTM": random(8)}, shown=(3, 10)),
+            "shown: expected two bits from 1 to 9",
+        ),
+        (lambda: plots.along({}, window=2), "something to draw"),
+        (lambda: plots.along({"a": random(3, 2)}, window=4), "window: expected at most 3"),
+        (lambda: plots.along({"a": random(3, 2)}, window=0), "window: .*at least 1"),
+        (lambda: plots.visits({"a": random(3)}, {"b": random(4, 2)}, {}), "same number of steps"),
+        (lambda: plots.visits({"a": random(3)}, {"b": random(3, 2)}, {"c": {}}), "marks: .*'c'"),
     ],
 )
 def test_refused(call: Callable[[], Figure], words: str) -> None:

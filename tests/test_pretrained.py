@@ -97,6 +97,16 @@ class TestSaveAndLoad:
         inputs = torch.rand(4, 2, 9)
         assert found.model(inputs)[0].equal(model(inputs)[0])
 
+    def test_a_large_model_is_stored_in_half_precision(self, tmp_path: Path) -> None:
+        plan = recipe("repeat-copy", "lstm")
+        model = plan.build()
+        save_file(tmp_path / "file", model, plan, HISTORY, seed=0)
+        count = sum(parameter.numel() for parameter in model.parameters())
+        assert (tmp_path / "file").stat().st_size < 2.01 * count
+        for name, value in load_file(tmp_path / "file").model.state_dict().items():
+            assert value.dtype == torch.float32
+            assert value.equal(model.state_dict()[name].half().float())
+
     def test_a_file_keeps_its_own_settings(self, tmp_path: Path) -> None:
         """A recipe may change after a model was trained; its file still says how."""
         network = {"controller_size": 7, "read_heads": 2}

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ntm_tutorial import storage, training
 from ntm_tutorial.evaluation import SEEDS, bits_per_sequence
 from ntm_tutorial.lstm import LSTMBaseline
-from ntm_tutorial.ntm import NTM
+from ntm_tutorial.ntm import NTM, NTMState
 from ntm_tutorial.tasks import TASKS, Episode
 from ntm_tutorial.tasks.copy import Copy
 from ntm_tutorial.training import History, train
@@ -41,6 +41,7 @@ WAYS: list[dict[str, Any]] = [
     {"average": 0.9, "decay": 0.7},
     {"optimizer": "rmsprop", "learning_rate": 1e-3, "epsilon": 1e-2, "mixed": False},
     {"optimizer": "rmsprop", "average": 0.5, "decay": 1.0, "epsilon": 1e-8},
+    {"harden_after": 24, "weight_noise": 0.1, "memory_sizes": [5, 10]},
 ]
 all_ways = pytest.mark.parametrize("way", WAYS, ids=lambda way: "-".join(way) or "plain")
 
@@ -138,6 +139,81 @@ class TestOneStep:
         rates = watch_rates(monkeypatch)
         train(small(), COPY, **RUN | {"sequences": 80}, learning_rate=1.0, decay=0.5)
         assert rates == pytest.approx([1, 1, 1, 1, 1, 1, 0.8, 0.6, 0.4, 0.2])
+
+
+class TestHardening:
+    @staticmethod
+    def watch(monkeypatch: pytest.MonkeyPatch, **settings: Any) -> list[tuple[int, Tensor]]:
+        """Return how many locations, and which head weights, each batch was computed with."""
+        model, seen = small(), []
+        plain = NTM.forward
+
+        def forward(self: NTM, inputs: Tensor, state: NTMState | None = None) -> Any:
+            if torch.is_grad_enabled():
+                locations = 10 if state is None else state.memory.shape[1]
+                seen.append((locations, self.heads.linear.weight.detach().clone()))
+            return plain(self, inputs, state)
+
+        monkeypatch.setattr(NTM, "forward", forward)
+        train(model, COPY, **RUN | {"sequences": 48, "learning_rate": 1e-12} | settings)
+        return seen
+
+    def test_memory_sizes_take_turns_once_the_task_is_learned(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        seen = self.watch(monkeypatch, harden_after=24, memory_sizes=[4, 7])
+        assert [locations for locations, _ in seen] == [10, 10, 10, 7, 4, 7]
+
+    def test_noise_is_new_for_each_batch_and_taken_off_again(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The learning rate is next to nothing: only the noise moves the weights."""
+        start = small().heads.linear.weight
+        seen = self.watch(monkeypatch, harden_after=16, weight_noise=0.3)
+        noise = torch.stack([weight for _, weight in seen]) - start
+        assert noise[:2].abs().max() < 1e-6
+        assert noise[2:].std((1, 2)).tolist() == pytest.approx([0.3] * 4, rel=0.1)
+        assert noise.mean().abs() < 0.02
+        assert (noise[3] - noise[2]).std() > 0.3
+        model = small()
+        run = {"sequences": 48, "learning_rate": 1e-12, "harden_after": 0, "weight_noise": 0.3}
+        train(model, COPY, **RUN | run)
+        torch.testing.assert_close(model.heads.linear.weight, start, rtol=0, atol=1e-6)
+
+    def test_only_weight_matrices_are_disturbed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        model, seen = small(), []
+        plain = NTM.forward
+
+        def forward(self: NTM, inputs: Tensor, state: NTMState | None = None) -> Any:
+            if torch.is_grad_enabled():
+                seen.append(weights(self))
+            return plain(self, inputs, state)
+
+        monkeypatch.setattr(NTM, "forward", forward)
+        run = {"sequences": 8, "harden_after": 0, "weight_noise": 0.3}
+        start = weights(model)
+        train(model, COPY, **RUN | run)
+        moved = {name for name, value in seen[0].items() if not value.equal(start[name])}
+        assert moved == {
+            "controller.layers.0.weight_ih", "controller.layers.0.weight_hh",
+            "heads.linear.weight", "output.weight",
+        }  # fmt: skip
+
+    def test_only_hardened_weights_are_kept(self) -> None:
+        """With this much noise the weights that validated best come from before it."""
+        run = RUN | {"sequences": 320, "validate_every": 80}
+        hardened = small()
+        noise = {"harden_after": 160, "weight_noise": 30.0, "learning_rate": 0.3}
+        history = train(hardened, COPY, **run | noise)
+        assert min(history.validation_bits) in history.validation_bits[:2]
+        episode = COPY.sample(10, generator=torch.Generator().manual_seed(SEEDS + 5))
+        kept = bits_per_sequence(hardened(episode.inputs)[0], episode).mean().item()
+        assert kept == pytest.approx(min(history.validation_bits[2:]), rel=1e-4)
+
+    def test_without_a_start_nothing_is_hardened(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        seen = self.watch(monkeypatch, memory_sizes=[4], weight_noise=0.3)
+        assert {locations for locations, _ in seen} == {10}
+        assert (seen[-1][1] - seen[0][1]).abs().max() < 1e-6
 
 
 class TestRepeatable:
@@ -507,6 +583,30 @@ class TestFiniteNumbers:
         assert all(tensor.isfinite().all() for tensor in weights(model).values())
         assert identical(weights(model), kept[3])
 
+    def test_under_noise_a_batch_is_skipped(self) -> None:
+        """The next noise will do; what was learned before is kept."""
+        noise = {"harden_after": 0, "weight_noise": 1e-9}
+        model, calm = (Explosive(at=at, gradient=math.nan) for at in (5, 99))
+        history = train(model, COPY, **RUN | noise)
+        assert model.batches == 8
+        assert np.isfinite(history.training_bits).all()
+        train(calm, COPY, **RUN | noise)
+        assert not identical(weights(model), weights(calm))
+
+    def test_under_noise_patience_ends(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(training, "PATIENCE", 3)
+        model = Explosive(at=0, gradient=math.nan)
+        plain = Explosive.forward
+
+        def forward(self: Explosive, inputs: Tensor) -> tuple[Tensor, None]:
+            self.at = self.batches + 1  # every batch from now on
+            return plain(self, inputs)
+
+        monkeypatch.setattr(Explosive, "forward", forward)
+        with pytest.raises(FloatingPointError, match="after 16 sequences"):
+            train(model, COPY, **RUN, harden_after=0, weight_noise=1e-9)
+        assert model.batches == 3
+
 
 class Watched(Copy):
     """Copy, noting what it is asked for."""
@@ -577,6 +677,8 @@ class TestBadInput:
             *(("decay", value, "a number from 0 to 1") for value in (-0.1, 1.1, math.nan, "1")),
             *((name, value, "0 or more and below 1") for name, value in itertools.product(
                 ("average", "momentum", "smoothing"), (-0.1, 1.0, math.nan, "1", None))),
+            *((name, value, "at least 0") for name, value in itertools.product(
+                ("harden_after", "weight_noise"), (-1, "1"))),
             *(("ramp", value, "at least 0") for value in (-1, 0.5, "1", None)),
             ("settle_at", "1", "a number or None"),
             ("stop_at", "1", "a number or None"),
@@ -600,6 +702,12 @@ class TestBadInput:
             ValueError, match=r"^validation_difficulty: .*\['length'\], got 'items'"
         ):
             train(small(), COPY, **RUN, validation_difficulty={"items": 3})
+
+    def test_memory_sizes_that_do_not_fit(self) -> None:
+        with pytest.raises(ValueError, match=r"^memory_locations: expected at most 10, got 11"):
+            train(small(), COPY, **RUN, memory_sizes=[5, 11])
+        with pytest.raises(ValueError, match=r"^memory_sizes: only an NTM has a memory"):
+            train(LSTMBaseline(9, 8, hidden_size=4), COPY, **RUN, memory_sizes=[5])
 
     def test_a_model_for_another_task(self) -> None:
         with pytest.raises(ValueError, match=r"^inputs: expected shape \(T, B, 9\), got"):

@@ -22,11 +22,14 @@ METADATA = {
 }
 """What a committed notebook says of itself: no versions, no widget state, no machine."""
 
+WIDGET = "application/vnd.jupyter.widget-view+json"
+"""A widget among a cell's outputs; saved, it would be a slider that does nothing."""
+
 
 def is_progress_bar(output: Mapping[str, Any]) -> bool:
     """Tell whether an output is tqdm's progress bar, as text on stderr or as a widget."""
     text = output.get("text", "") if output.get("name") == "stderr" else ""
-    if "application/vnd.jupyter.widget-view+json" in output.get("data", {}):
+    if WIDGET in output.get("data", {}):
         text = output["data"].get("text/plain", "")
     lines = [line for line in re.split(r"[\r\n]+|\x1b\[A", "".join(text)) if line.strip()]
     return bool(lines) and all(re.search(r"\d+%\||\d+(it|seq)? \[\d+:\d+", line) for line in lines)
@@ -38,7 +41,11 @@ def tidy(notebook: nbformat.NotebookNode) -> None:
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
-            cell.outputs = [output for output in cell.outputs if not is_progress_bar(output)]
+            cell.outputs = [
+                output
+                for output in cell.outputs
+                if not is_progress_bar(output) and WIDGET not in output.get("data", {})
+            ]
 
 
 def execute(path: Path) -> None:

@@ -14,6 +14,8 @@ from ntm_tutorial.tasks import TASKS, Task
 from ntm_tutorial.training import History
 
 FOLDER = Path(__file__).parent
+LARGE = 2_000_000
+"""A model of more weights than this is stored in half precision, so that the package stays small."""
 
 
 class Pretrained(NamedTuple):
@@ -79,7 +81,10 @@ def load_file(file: str | Path) -> Pretrained:
 def save_file(
     file: str | Path, model: nn.Module, plan: Recipe, history: History, seed: int
 ) -> None:
-    """Write a trained model with its recipe, seed, versions and learning curve."""
+    """Write a trained model with its recipe, seed, versions and learning curve.
+
+    A model of more than ``LARGE`` weights is rounded to half precision on the way.
+    """
     about: dict[str, Any] = {
         "kind": "model",
         "recipe": {
@@ -92,7 +97,10 @@ def save_file(
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
         "history": asdict(history),
     }
-    storage.save(file, model.state_dict(), about)
+    tensors = model.state_dict()
+    if sum(tensor.numel() for tensor in tensors.values()) > LARGE:
+        tensors = {name: tensor.half() for name, tensor in tensors.items()}
+    storage.save(file, tensors, about)
 
 
 def path(plan: Recipe) -> Path:

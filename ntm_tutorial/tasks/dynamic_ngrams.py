@@ -76,23 +76,47 @@ def optimal_predictions(
     Raises:
         ValueError: if ``bits`` is not of shape (T, B) or holds anything but 0 and 1.
     """
-    if bits.dim() != 2 or not bool(((bits == 0) | (bits == 1)).all()):
-        raise ValueError(f"bits: expected zeros and ones, shape (T, B), got {tuple(bits.shape)}")
-    steps, batch_size = bits.shape
+    zeros, ones = counts(bits).unbind(-1)
     dtype = bits.dtype if bits.is_floating_point() else torch.get_default_dtype()
-    predictions = torch.full((steps, batch_size), 0.5, dtype=dtype, device=bits.device)
-    if steps < CONTEXT:
-        return predictions
-    counts = torch.full((batch_size, 2**CONTEXT, 2), 0.5, dtype=dtype, device=bits.device)
+    return (ones.to(dtype) + 0.5) / (zeros + ones + 1)
+
+
+def counts(bits: Float[Tensor, "T B"] | Int[Tensor, "T B"]) -> Int[Tensor, "T B 2"]:
+    """Count what followed each step's context so far: zeros, then ones.
+
+    Row ``t`` holds what is known when bit ``t + 1`` is to be predicted; while the context is
+    incomplete both counts are 0.
+
+    Raises:
+        ValueError: if ``bits`` is not of shape (T, B) or holds anything but 0 and 1.
+    """
+    context = contexts(bits)
+    steps, batch_size = bits.shape
+    seen = context.new_zeros(batch_size, 2**CONTEXT, 2)
+    found = context.new_zeros(steps, batch_size, 2)
     sequence = torch.arange(batch_size, device=bits.device)
-    context = _first_context(bits)
     for t in range(CONTEXT - 1, steps):
         if t >= CONTEXT:
-            counts[sequence, context, bits[t].long()] += 1
-            context = _next_context(context, bits[t])
-        zeros, ones = counts[sequence, context].unbind(-1)
-        predictions[t] = ones / (zeros + ones)
-    return predictions
+            seen[sequence, context[t - 1], bits[t].long()] += 1
+        found[t] = seen[sequence, context[t]]
+    return found
+
+
+def contexts(bits: Float[Tensor, "T B"] | Int[Tensor, "T B"]) -> Int[Tensor, "T B"]:
+    """Read the five bits that end at each step as a number, 0 to 31, the latest bit last.
+
+    The first four steps have no context yet and get -1.
+
+    Raises:
+        ValueError: if ``bits`` is not of shape (T, B) or holds anything but 0 and 1.
+    """
+    if bits.dim() != 2 or not bool(((bits == 0) | (bits == 1)).all()):
+        raise ValueError(f"bits: expected zeros and ones, shape (T, B), got {tuple(bits.shape)}")
+    numbers = torch.full_like(bits, -1, dtype=torch.long)
+    if len(bits) >= CONTEXT:
+        powers = 2 ** torch.arange(CONTEXT - 1, -1, -1, device=bits.device)
+        numbers[CONTEXT - 1 :] = (bits.long().unfold(0, CONTEXT, 1) * powers).sum(-1)
+    return numbers
 
 
 def _draw_table(batch_size: int, generator: Generator | None) -> Float[Tensor, "B 32"]:
