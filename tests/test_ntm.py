@@ -251,6 +251,24 @@ def test_weights_move_from_one_machine_to_another() -> None:
     assert NTM(**one.settings).settings == one.settings
 
 
+@both_controllers
+@torch.no_grad()
+def test_a_smaller_memory(controller: str) -> None:
+    """The same weights run with fewer locations, as a machine built that way would."""
+    model, inputs = build(controller), draw(T, B, I)
+    small = build(controller, memory_locations=5)
+    weights = dict(model.state_dict())
+    weights["initial_weighting_logits"] = weights["initial_weighting_logits"][:, :5]
+    small.load_state_dict(weights)
+    state = model.initial_state(B, 5)
+    assert state.memory.shape[1] == state.weighting.shape[2] == 5
+    logits, state = model(inputs, state)
+    expected, expected_state = small(inputs)
+    assert logits.equal(expected)
+    assert state.memory.equal(expected_state.memory)
+    assert model.initial_state(B, 8).weighting.equal(model.initial_state(B).weighting)
+
+
 @pytest.mark.bad_input
 class TestBadInput:
     @pytest.mark.parametrize(
@@ -297,9 +315,17 @@ class TestBadInput:
         with pytest.raises(ValueError, match=f"^batch_size: .*got {value}"):
             build("feedforward").initial_state(value)
 
+    @pytest.mark.parametrize("value", [0, -1, 1.5, 9])
+    def test_memory_locations(self, value: Any) -> None:
+        with pytest.raises(ValueError, match=f"^memory_locations: .*got {value}"):
+            build("feedforward").initial_state(2, value)
+
     def test_a_state_for_another_batch_or_model(self) -> None:
-        model, small = build("lstm"), build("lstm", memory_locations=7)
-        for other, batch, given in ((model, 2, r"\(2, 8, 3\)"), (small, 3, r"\(3, 7, 3\)")):
+        model, large = build("lstm"), build("lstm", memory_locations=9)
+        wide = build("lstm", memory_width=4)
+        for other, batch, given in (
+            (model, 2, r"\(2, 8, 3\)"), (large, 3, r"\(3, 9, 3\)"), (wide, 3, r"\(3, 8, 4\)")
+        ):  # fmt: skip
             state, message = other.initial_state(batch), rf"^state: .*\(3, 8, 3\).* got {given}"
             with pytest.raises(ValueError, match=message):
                 model(draw(T, 3, I), state)

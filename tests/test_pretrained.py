@@ -45,6 +45,7 @@ class TestComesTrained:
         found, wanted = load(task, model).recipe, recipe(task, model)
         assert found.network == wanted.network
         assert defaults | found.training == defaults | wanted.training
+        assert found.input_gain == wanted.input_gain
 
     @every_file
     def test_its_learning_curve_is_there_and_falls(self, task: str, model: str) -> None:
@@ -110,7 +111,12 @@ class TestSaveAndLoad:
     def test_a_file_keeps_its_own_settings(self, tmp_path: Path) -> None:
         """A recipe may change after a model was trained; its file still says how."""
         network = {"controller_size": 7, "read_heads": 2}
-        plan = replace(recipe("copy", "ntm-lstm"), network=network, training={"sequences": 5})
+        plan = replace(
+            recipe("copy", "ntm-lstm"),
+            network=network,
+            training={"sequences": 5},
+            input_gain={8: 3.0},
+        )
         save_file(tmp_path / "file", plan.build(), plan, HISTORY, seed=0)
         found = load_file(tmp_path / "file")
         assert found.recipe == plan

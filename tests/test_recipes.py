@@ -1,6 +1,7 @@
 """The table of settings: complete, true to the paper, and fit for `train`."""
 
 import inspect
+from dataclasses import replace
 
 import pytest
 import torch
@@ -120,3 +121,15 @@ def test_unknown_names() -> None:
         recipe("sort", "lstm")
     with pytest.raises(ValueError, match=r"^model_name: expected one of .*'lstm'\], got 'ntm'"):
         recipe("copy", "ntm")
+
+
+@pytest.mark.parametrize("model", ["ntm-feedforward", "ntm-lstm"])
+def test_a_number_among_bits_starts_with_larger_weights(model: str) -> None:
+    plan = recipe("repeat-copy", model)
+    assert plan.input_gain == {9: 8.0}, "the repeat count"
+    plain = dict(replace(plan, input_gain={}).build().named_parameters())
+    for name, value in plan.build().named_parameters():
+        expected = plain[name].detach().clone()
+        if name in ("controller.layers.0.weight", "controller.layers.0.weight_ih"):
+            expected[:, 9] *= 8
+        assert value.equal(expected), name

@@ -51,6 +51,16 @@ class TestMistakes:
         assert found.end.tolist() == [1, 3]
         assert found.right_repetitions.tolist() == [1, 2]
 
+    def test_bits_displaced_by_an_end_marker(self) -> None:
+        logits = perfect(asked())
+        logits[5, 0, 8] *= -1  # an end marker after repetition 1 ...
+        logits[5, 0, [1, 2, 3]] *= -1  # ... where the first vector of repetition 2 was due
+        logits[6, 0, 4] *= -1  # the vector after it
+        logits[5, 1, 5] *= -1  # the same step, and no marker
+        found = mistakes(logits, asked())
+        assert found.displaced.tolist() == [3, 0]
+        assert found.copied.sum((0, 1)).tolist() == [4, 1]
+
     @pytest.mark.parametrize(("length", "repeats"), [(1, 1), (1, 4), (4, 1), (3, 5)])
     def test_they_add_up_to_the_wrong_bits(self, length: int, repeats: int) -> None:
         episode = asked(20, length, repeats)

@@ -2,11 +2,11 @@
 
 import ast
 import base64
-import inspect
 import io
 import random
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import ipywidgets
@@ -30,6 +30,8 @@ from ntm_tutorial import (
 )
 from ntm_tutorial.evaluation import wrong_bits
 from ntm_tutorial.tasks.dynamic_ngrams import optimal_predictions
+from ntm_tutorial.widgets.copying import numbered_episode
+from ntm_tutorial.widgets.shelf import tape_at
 
 SMALL = {"controller_size": 8, "memory_locations": 12, "memory_width": 4}
 
@@ -301,7 +303,9 @@ def test_quiet_draws_once() -> None:
 def test_only_what_ipywidgets_7_and_8_share_is_used() -> None:
     shared = {"HTML", "VBox", "Box", "IntSlider", "FloatSlider", "Dropdown", "Textarea", "Button",
               "BoundedIntText", "Widget"}  # fmt: skip
-    tree = ast.parse(inspect.getsource(widgets))
+    (folder,) = widgets.__path__
+    sources = [path.read_text(encoding="utf-8") for path in sorted(Path(folder).glob("*.py"))]
+    tree = ast.parse("\n".join(sources))
     used = {
         node.attr
         for node in ast.walk(tree)
@@ -309,10 +313,10 @@ def test_only_what_ipywidgets_7_and_8_share_is_used() -> None:
         and isinstance(node.value, ast.Name)
         and node.value.id == "ipywidgets"
     }
-    assert used <= shared
+    assert "VBox" in used and used <= shared
     traits = {"value", "description", "style", "layout", "min", "max", "step", "options", "rows",
               "tooltip", "continuous_update"}  # fmt: skip
-    makers = ("_control", "Button", "Box", "HTML", "IntSlider", "kind")
+    makers = ("make_control", "Button", "Box", "HTML", "IntSlider", "kind")
     given = {
         keyword.arg
         for node in ast.walk(tree)
@@ -321,7 +325,7 @@ def test_only_what_ipywidgets_7_and_8_share_is_used() -> None:
         for keyword in node.keywords
         if keyword.arg
     }
-    assert given <= traits
+    assert "rows" in given and given <= traits
 
 
 # --- addressing ----------------------------------------------------------------------------------
@@ -408,6 +412,15 @@ def test_repeat_copy_counts_copied_bits_and_others_apart() -> None:
         assert f"of the end marker and the last step {others} of 33 bits wrong" in said
 
 
+def test_repeat_copy_starts_with_the_first_own_model_or_the_lstm_controller() -> None:
+    def first(models: Any) -> Any:
+        return widgets.repeat_copy_explorer(models, length=2, repeats=1).settings["models"]
+
+    assert first(None) == ("ntm-lstm",)
+    assert first({"mine": small(), "other": small()}) == ("mine",)
+    assert first({"lstm": trio("repeat-copy")["lstm"], "mine": small()}) == ("lstm",)
+
+
 def test_repeat_copy_with_own_model_and_sequence() -> None:
     bits = torch.randint(2, (5, 8), generator=torch.Generator().manual_seed(3)).float()
     model = small(memory_locations=200)
@@ -415,7 +428,7 @@ def test_repeat_copy_with_own_model_and_sequence() -> None:
     assert explorer.settings["models"] == ("mine <3 $x",) and explorer.settings["length"] == 5
     assert "mine &lt;3 $x" in explorer.words.value and not went_wrong(explorer)
     task = TASKS["repeat-copy"]
-    episode = widgets._episode(task.name, bits, 0, 99, 3)
+    episode = numbered_episode(task.name, bits, 0, 99, 3)
     assert torch.equal(episode.inputs[:5, 0, :8], bits)
     expected = torch.cat([bits, bits, bits])
     assert torch.equal(episode.targets[6:-1, 0, :8], expected)
@@ -436,7 +449,7 @@ def test_copy_with_own_model_and_sequence() -> None:
     explorer = widgets.copy_explorer({"mine": small("copy")}, sequence=bits)
     assert explorer.settings == {"length": 3, "model": "mine", "number": 0}
     assert "of 24 bits wrong" in words(explorer)
-    episode = widgets._episode("copy", torch.tensor(bits).float(), 0, 3)
+    episode = numbered_episode("copy", torch.tensor(bits).float(), 0, 3)
     assert episode.targets[4:, 0].tolist() == bits and episode.inputs[:3, 0, :8].tolist() == bits
 
 
@@ -474,7 +487,7 @@ def test_the_tape_is_the_trace_at_the_step() -> None:
     inputs = TASKS["repeat-copy"].sample(1, length=3, repeats=2).inputs
     run = widgets.Shelf("repeat-copy", {"mine": model}).run("mine", inputs)
     assert isinstance(run, widgets.Run) and run.trace is not None
-    panels, tape = widgets._tape(run.trace, 4)
+    panels, tape = tape_at(run.trace, 4)
     assert torch.equal(tape.memory, run.trace.memory[4, 0])
     assert torch.equal(tape.read, run.trace.weighting[4, 0, :2].amax(0))
     assert torch.equal(tape.write, run.trace.weighting[4, 0, 2:].amax(0))
@@ -502,14 +515,19 @@ def test_the_step_slider_ends_with_the_sequence() -> None:
 
 
 @pytest.mark.parametrize(
-    "make", [widgets.copy_explorer, widgets.repeat_copy_explorer, widgets.ngrams_explorer]
+    ("make", "name"),
+    [
+        (widgets.copy_explorer, "ntm-feedforward"),
+        (widgets.repeat_copy_explorer, "ntm-lstm"),
+        (widgets.ngrams_explorer, "ntm-feedforward"),
+    ],
 )
 def test_missing_weights_are_told_in_words(
-    make: Callable[..., Any], tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+    make: Callable[..., Any], name: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
     explorer = make()
-    assert "No trained ntm-feedforward for" in words(explorer) and not went_wrong(explorer)
+    assert f"No trained {name} for" in words(explorer) and not went_wrong(explorer)
     assert picture(explorer).width > 500, "the targets are there all the same"
 
 

@@ -1,7 +1,7 @@
 """Trained models that come with the package: one safetensors file per task and model."""
 
 import platform
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from ntm_tutorial.training import History
 
 FOLDER = Path(__file__).parent
 LARGE = 2_000_000
-"""A model of more weights than this is stored in half precision, so that the package stays small."""
+"""A model of more weights is stored in half precision, so that the package stays small."""
 
 
 class Pretrained(NamedTuple):
@@ -62,13 +62,12 @@ def load_file(file: str | Path) -> Pretrained:
     tensors, about = storage.load(file)
     if about.get("kind") != "model":
         raise ValueError(f"path: {Path(file).name} holds no trained model; is it a checkpoint?")
-    plan = recipe(about["recipe"]["task"], about["recipe"]["model"])
-    plan = Recipe(
-        plan.task,
-        plan.model,
-        plan.paper,
-        about["recipe"]["network"],
-        about["recipe"]["training"],
+    settings = about["recipe"]
+    plan = replace(
+        recipe(settings["task"], settings["model"]),
+        network=settings["network"],
+        training=settings["training"],
+        input_gain={int(channel): gain for channel, gain in settings.get("input_gain", {}).items()},
     )
     model = plan.build()
     try:
@@ -92,6 +91,7 @@ def save_file(
             "model": plan.model,
             "network": plan.network,
             "training": plan.training,
+            "input_gain": plan.input_gain,
         },
         "seed": seed,
         "versions": {"python": platform.python_version(), "torch": torch.__version__},

@@ -96,6 +96,11 @@ class Mistakes(NamedTuple):
         return self.ended[:-1].sum(0) + ~self.ended[-1] + self.stray + self.last
 
     @property
+    def displaced(self) -> Int[Tensor, "B"]:
+        """Those wrong copied bits whose step went to an end marker too early."""
+        return (self.copied[1:, 0] * self.ended[:-1]).sum(0)
+
+    @property
     def right_repetitions(self) -> Int[Tensor, "B"]:
         """Repetitions before the first wrong copied bit."""
         return (self.copied.sum(1) == 0).long().cumprod(0).sum(0)

@@ -1,0 +1,73 @@
+"""Pictures for the book: one function per kind of figure, one style for all.
+
+Every function takes tensors as the rest of the package makes them, and returns a matplotlib
+``Figure``. Time runs to the right; channels and memory locations run down. Dark is nothing: bits,
+probabilities and weightings are drawn in *cividis*, from dark 0 to yellow 1; signed values in
+``SIGNED``, which goes on below zero from dark to cyan. Both maps are perceptual, and the
+colour-blind can read them.
+"""
+
+from ntm_tutorial.plots.answers import repeat_copies, targets_and_outputs
+from ntm_tutorial.plots.drawing import GREYS, UNIT, Scale, short
+from ntm_tutorial.plots.explorers import Tape, addressing_stages, timeline
+from ntm_tutorial.plots.machine import matrices, matrix, memory_use, used_locations, weighting_bars
+from ntm_tutorial.plots.ngrams import along, predictions, visits
+from ntm_tutorial.plots.results import by_difficulty, difficulty_maps, learning_curves
+from ntm_tutorial.plots.sequences import episode, sequence
+from ntm_tutorial.plots.sheet import png
+from ntm_tutorial.plots.style import (
+    COLOURS,
+    DASHES,
+    FAINT,
+    INK,
+    LABELS,
+    MARK,
+    MARKERS,
+    OTHERS,
+    PAPER,
+    SHADE,
+    SIGNED,
+    STYLE,
+    WIDTH,
+    use_style,
+)
+
+__all__ = [
+    "COLOURS",
+    "DASHES",
+    "FAINT",
+    "GREYS",
+    "INK",
+    "LABELS",
+    "MARK",
+    "MARKERS",
+    "OTHERS",
+    "PAPER",
+    "SHADE",
+    "SIGNED",
+    "STYLE",
+    "UNIT",
+    "WIDTH",
+    "Scale",
+    "Tape",
+    "addressing_stages",
+    "along",
+    "by_difficulty",
+    "difficulty_maps",
+    "episode",
+    "learning_curves",
+    "matrices",
+    "matrix",
+    "memory_use",
+    "png",
+    "predictions",
+    "repeat_copies",
+    "sequence",
+    "short",
+    "targets_and_outputs",
+    "timeline",
+    "use_style",
+    "used_locations",
+    "visits",
+    "weighting_bars",
+]

@@ -1,0 +1,235 @@
+"""Targets over outputs, as Figures 4, 5 and 8 of the paper arrange them."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from torch import Tensor
+
+from ntm_tutorial.plots.checks import Array, as_array, check_probabilities, given
+from ntm_tutorial.plots.drawing import (
+    UNIT,
+    Page,
+    draw_cells,
+    few_ticks,
+    name_panel,
+    point_at,
+    probability_bar,
+)
+from ntm_tutorial.plots.style import MARK, WIDTH
+
+PAIR_GAP = 0.07
+"""Inches between a case's targets and its outputs."""
+
+
+def targets_and_outputs(
+    cases: Sequence[tuple[str, Tensor, Tensor]],
+    title: str = "",
+    marks: Literal["wrong"] | Sequence[Tensor | None] | None = None,
+) -> Figure:
+    """Arrange targets over outputs for several sequences, as Figures 4, 5 and 8 of the paper do.
+
+    Every step is equally wide, so a sequence's width is its length. As many cases stand side by
+    side as fit.
+
+    Args:
+        cases: a title, the targets (T, O) and the outputs (T, O), as probabilities, of each.
+        title: stands above.
+        marks: ``"wrong"`` puts a red frame round every wrong bit. Or one boolean tensor, or None,
+            for each case: (T, O) frames those bits, (T,) puts a red arrow under those steps.
+
+    Raises:
+        ValueError: if there is no case, or tensors do not fit each other.
+    """
+    drawn = [_case(*case) for case in given(list(cases))]
+    marked = _marks(drawn, marks)
+    lengths = [len(targets) for _, targets, _ in drawn]
+    lines = _pack(lengths, max(120, *lengths))
+    left, right, top, gap = 0.72, 0.12, 0.64, 0.22
+    rooms = [WIDTH - left - right - gap * (len(line) - 1) for line in lines]
+    longest = [sum(lengths[i] for i in line) for line in lines]
+    cell = min(0.17, *(room / steps for room, steps in zip(rooms, longest, strict=True)))
+    tall = [max(cell, 0.075) * max(drawn[i][1].shape[1] for i in line) for line in lines]
+    under = [0.85 if any(_is_arrow(marked[i]) for i in line) else 0.68 for line in lines]
+    height = top + sum(2 * one + PAIR_GAP for one in tall) + sum(under) - 0.2
+    page = Page(plt.figure(figsize=(WIDTH, height), layout="none"), WIDTH, height)
+    page.text(left, height - 0.13, title, va="top", size=mpl.rcParams["figure.titlesize"])
+    probability_bar(page)
+    y = height - top
+    for line, one, space in zip(lines, tall, under, strict=True):
+        x = left
+        for i in line:
+            _draw_case(page, (x, y), (cell, one), drawn[i], marked[i], named=i == line[0])
+            x += cell * lengths[i] + gap
+        page.figure.axes[-1].set_xlabel("time step")
+        y -= 2 * one + PAIR_GAP + space
+    return page.figure
+
+
+def _marks(
+    cases: list[tuple[str, Array, Array]], marks: str | Sequence[Tensor | None] | None
+) -> Sequence[Tensor | None]:
+    if marks is None:
+        return [None] * len(cases)
+    if isinstance(marks, str):
+        if marks != "wrong":
+            raise ValueError(f"marks: expected 'wrong' or one tensor for each case, got {marks!r}")
+        return [Tensor((targets > 0.5) != (outputs > 0.5)) for _, targets, outputs in cases]
+    if len(marks) != len(cases):
+        raise ValueError(f"marks: expected one for each of {len(cases)} cases, got {len(marks)}")
+    for (name, targets, _), one in zip(cases, marks, strict=True):
+        if one is not None and tuple(one.shape) not in (targets.shape[:1], targets.shape):
+            raise ValueError(
+                f"marks: expected shape (T,) or (T, O) of {name}, {targets.shape}, "
+                f"got {tuple(one.shape)}"
+            )
+    return marks
+
+
+def _pack(lengths: list[int], room: int) -> list[list[int]]:
+    """Break cases into lines that hold at most ``room`` steps."""
+    lines: list[list[int]] = []
+    used = 0
+    for i, length in enumerate(lengths):
+        if not lines or used + length > room:
+            lines.append([])
+            used = 0
+        lines[-1].append(i)
+        used += length
+    return lines
+
+
+def _draw_case(
+    page: Page,
+    at: tuple[float, float],
+    size: tuple[float, float],
+    case: tuple[str, Array, Array],
+    marks: Tensor | None,
+    named: bool,
+) -> None:
+    """Draw one case's targets over its outputs, ``at`` their upper left corner."""
+    (x, y), (cell, tall), (title, targets, outputs) = at, size, case
+    across = cell * len(targets)
+    upper = page.axes(x, y - tall, across, tall)
+    lower = page.axes(x, y - 2 * tall - PAIR_GAP, across, tall)
+    for axis, array, name in ((upper, targets, "targets"), (lower, outputs, "outputs")):
+        draw_cells(axis, array, UNIT, cell)
+        name_panel(axis, name if named else "")
+    upper.set_xticks([])
+    upper.set_title(title, pad=4, size=8.5)
+    lower.set_xticks(few_ticks(len(targets), most=max(2, int(across / 0.3))))
+    _mark(lower, marks, cell)
+
+
+def _mark(axis: Axes, marks: Tensor | None, cell: float) -> None:
+    """Frame bits, or point at steps; ``cell`` is a step's width in inches."""
+    if marks is None:
+        return
+    if _is_arrow(marks):
+        point_at(axis, marks.nonzero().flatten().tolist())
+        return
+    for step, channel in marks.nonzero().tolist():
+        frame = Rectangle((step - 0.4, channel - 0.4), 0.8, 0.8, fill=False, edgecolor=MARK,
+                          linewidth=min(1.3, 16 * cell), zorder=3)  # fmt: skip
+        axis.add_patch(frame)
+
+
+def _is_arrow(marks: Tensor | None) -> bool:
+    return marks is not None and marks.dim() == 1
+
+
+def repeat_copies(
+    blocks: dict[str, Sequence[tuple[str, int, Tensor, Tensor]]], trained_repeats: int | None = None
+) -> Figure:
+    """Arrange repeat copies as Figure 8 of the paper does: a block of cases for each model.
+
+    Each case shows targets over outputs. The end marker has a strip of its own below the eight
+    bits; red bars below that count the wrong bits of each step; the axis counts repetitions.
+
+    Args:
+        blocks: under each model's name its cases: a title, the length of the copied sequence,
+            the targets (T, O) and the outputs (T, O), as probabilities, from the first answer on.
+        trained_repeats: a dashed line stands where a longer answer goes beyond these.
+
+    Raises:
+        ValueError: if there is no block or case, or tensors do not fit each other.
+    """
+    drawn = [
+        (model, length, _case(title, targets, outputs))
+        for model, cases in given(blocks).items()
+        for title, length, targets, outputs in given(list(cases))
+    ]
+    steps = max(len(targets) for _, _, (_, targets, _) in drawn)
+    left, top, tall, below = 0.75, 0.45, 0.64, 0.72
+    cell = min(0.12, (WIDTH - left - 0.18) / steps)
+    cell = int(100 * cell) / 100 or cell  # whole pixels, so that all steps are equally wide
+    height = top + len(blocks) * 0.28 + len(drawn) * (2 * tall + below)
+    page = Page(plt.figure(figsize=(WIDTH, height), layout="none"), WIDTH, height)
+    probability_bar(page)
+    y, before = height - top, ""
+    for model, length, case in drawn:
+        if model != before:
+            page.text(0.1, y, model, va="bottom", size=11, weight="bold")
+            y, before = y - 0.28, model
+        _draw_repeats(page, (left, y), (cell, tall), case, length, trained_repeats)
+        y -= 2 * tall + below
+    page.text(left, 0.08, "repetition (time runs to the right)")
+    return page.figure
+
+
+def _draw_repeats(
+    page: Page,
+    at: tuple[float, float],
+    size: tuple[float, float],
+    case: tuple[str, Array, Array],
+    length: int,
+    trained_repeats: int | None,
+) -> None:
+    """Draw one case of Figure 8, ``at`` its upper left corner; all sizes are in inches."""
+    (x, y), (cell, tall), (title, targets, outputs) = at, size, case
+    across, strip = cell * len(targets), 0.12
+    starts = np.arange(0, len(targets) - 1, length)
+    for name, array in (("targets", targets), ("outputs", outputs)):
+        bits = page.axes(x, y - tall + strip + 0.02, across, tall - strip - 0.02)
+        end = page.axes(x, y - tall, across, strip)
+        for axis, part in ((bits, array[:, :-1]), (end, array[:, -1:])):
+            draw_cells(axis, part, UNIT, 0.0)
+            axis.set_xticks([])
+        name_panel(bits, name)
+        end.set_yticks([])
+        end.set_ylabel("end", rotation=0, ha="right", va="center", labelpad=6, size=7)
+        if name == "targets":
+            bits.set_title(title, pad=3, size=8.5)
+            end.text(len(targets), 0, "◂", va="center", size=8)  # here the end is due
+        y -= tall + 0.06
+    wrong = page.axes(x, y - 0.14, across, 0.16)
+    count = ((targets > 0.5) != (outputs > 0.5)).sum(1)
+    wrong.bar(range(len(count)), count, width=1.0, color=MARK)
+    wrong.set(xlim=(-0.5, len(targets) - 0.5), ylim=(0, targets.shape[1]))
+    name_panel(wrong, "wrong")
+    wrong.yaxis.label.set(size=7, color=MARK)
+    wrong.set_xticks(starts - 0.5, minor=True)
+    wrong.set_xticks(starts + length / 2 - 0.5, [str(n) for n in range(1, len(starts) + 1)])
+    wrong.tick_params(axis="x", which="major", length=0, pad=2, labelsize=7)
+    wrong.tick_params(axis="x", which="minor", length=3)
+    if trained_repeats is not None and trained_repeats < len(starts):
+        panels, step = page.figure.axes[-5:], trained_repeats * length - 0.5
+        for axis in panels:
+            axis.axvline(step, color=MARK, linestyle=(0, (2, 2)), linewidth=1)
+        over = panels[0].get_xaxis_transform()
+        panels[0].text(step + 1, 1.04, "beyond training", transform=over, size=7, color=MARK)
+
+
+def _case(name: str, targets: Tensor, outputs: Tensor) -> tuple[str, Array, Array]:
+    if targets.shape != outputs.shape:
+        raise ValueError(
+            f"{name}: expected outputs of the targets' shape {tuple(targets.shape)}, "
+            f"got {tuple(outputs.shape)}"
+        )
+    check_probabilities(name, outputs)
+    return name, as_array(name, targets, "T O"), as_array(name, outputs, "T O")

@@ -1,0 +1,157 @@
+"""What the explorers of ``widgets`` show: runs step by step, and one step of addressing."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from jaxtyping import Float
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from ntm_tutorial.plots.checks import Array, as_array, check_index, given, same_steps
+from ntm_tutorial.plots.drawing import UNIT, Scale, few_ticks
+from ntm_tutorial.plots.sheet import NAME_ROOM, STEP_ROOM, Sheet, in_style
+from ntm_tutorial.plots.style import COLOURS, MARK, SIGNED
+
+
+class Tape(NamedTuple):
+    """A memory at one step, and where the heads were.
+
+    ``read`` and ``write`` hold each location's largest weight over the heads of that kind; only
+    ``locations`` are shown. The colours span the values from ``low`` to ``high``.
+    """
+
+    memory: Float[Tensor, "N M"]
+    read: Float[Tensor, "N"]
+    write: Float[Tensor, "N"]
+    locations: list[int]
+    low: float
+    high: float
+
+
+@in_style
+def timeline(
+    panels: Sequence[tuple[str, Tensor]], *, step: int | None = None, tape: Tape | None = None
+) -> Figure:
+    """Stack panels that share the time axis and, below, show the memory at one step.
+
+    Args:
+        panels: a name, and values from 0 to 1 (T, channels), which become a map, or counts (T,),
+            which become red bars.
+        step: a red line marks it.
+        tape: the memory after that step.
+
+    Raises:
+        ValueError: if there is no panel, they differ in their number of steps, or there is no such
+            step.
+    """
+    arrays = [
+        as_array(name, values, "T channels" if values.dim() > 1 else "T")
+        for name, values in given(panels)
+    ]
+    steps = same_steps({name: array for (name, _), array in zip(panels, arrays, strict=True)})
+    if step is not None:
+        check_index("step", step, steps)
+    most = max([1.0, *(array.max() for array in arrays if array.ndim == 1)])
+    pixel = 0.01
+    cell = min(0.22, max(STEP_ROOM / steps // pixel * pixel, pixel))  # whole pixels, crisp edges
+    across = min(STEP_ROOM, cell * steps)
+    heights = [0.2 if array.ndim == 1 else _map_height(array) for array in arrays]
+    end = 0.4 + sum(heights) + 0.09 * len(heights)
+    sheet = Sheet(NAME_ROOM + STEP_ROOM + 0.15, end + (2.62 if tape else 0.38))
+    sheet.scale_bar(0.2, UNIT, "probability, weight")
+    y = 0.4
+    for (name, _), array, tall in zip(panels, arrays, heights, strict=True):
+        box = (NAME_ROOM, y, across, tall)
+        sheet.name(name, y + tall / 2)
+        if array.ndim == 2:
+            sheet.cells(array, UNIT, box)
+        else:
+            sheet.bars(array / most, MARK, box, filled=1.0)
+        y += tall + 0.09
+    sheet.ticks({t: str(t) for t in few_ticks(steps, most=max(2, int(across / 0.45)))}, steps, box)
+    sheet.text(NAME_ROOM + across / 2, y + 0.2, "time step", ha="center")
+    if step is not None:
+        at = NAME_ROOM + across * (step + 0.5) / steps
+        sheet.axis.vlines(at, 0.36, y - 0.05, color=MARK, linewidth=1)
+    if tape:
+        _draw_tape(sheet, tape, end + 0.5, f"memory after step {step}")
+    return sheet.figure
+
+
+def _map_height(array: Array) -> float:
+    return min(max(0.055 * array.shape[1], 0.2), 0.95)
+
+
+def _draw_tape(sheet: Sheet, tape: Tape, y: float, title: str) -> None:
+    """Draw the memory with locations to the right, and the heads' weightings above it."""
+    size = max(abs(tape.low), abs(tape.high)) or 1.0
+    scale = Scale(SIGNED, -size, size) if tape.low < 0 else Scale(UNIT.colours, 0.0, size)
+    sheet.text(0.08, y, title, size=9.5)
+    sheet.scale_bar(y, scale, "value")
+    count = len(tape.locations)
+    across = min(0.3, STEP_ROOM / count) * count
+    for name, weighting, colour in (
+        ("read weighting", tape.read, COLOURS["ntm-feedforward"]),
+        ("write weighting", tape.write, COLOURS["ntm-lstm"]),
+    ):
+        weights = as_array(name, weighting, "N")[tape.locations]
+        sheet.bars(weights, colour, (NAME_ROOM, y + 0.2, across, 0.3))
+        sheet.name(name, y + 0.38)
+        y += 0.36
+    box = (NAME_ROOM, y + 0.22, across, 0.8)
+    sheet.cells(as_array("memory", tape.memory, "N M")[tape.locations], scale, box)
+    sheet.name("memory rows", y + 0.62)
+    locations = len(tape.read)
+    round_ones = few_ticks(locations, most=max(2, int(across / 0.3 * locations / count)))
+    at = {place: str(i) for place, i in enumerate(tape.locations) if i in round_ones}
+    sheet.ticks(at, count, box)
+    sheet.text(NAME_ROOM + across / 2, y + 1.29, "location", ha="center")
+
+
+@in_style
+def addressing_stages(
+    memory: Tensor, key: Tensor, similarity: Tensor, weightings: dict[str, Tensor]
+) -> Figure:
+    """Show one addressing step in numbers: memory, key, how they compare, and weightings.
+
+    Locations run to the right, so that each has one column from the memory to the last bar.
+
+    Args:
+        memory: (N, M); each row becomes a column.
+        key: (M,); stands to the left of the memory.
+        similarity: (N,) of the key with each row, Eq. 6.
+        weightings: (N,) each, drawn as bars in this order.
+
+    Raises:
+        ValueError: if shapes do not fit.
+    """
+    rows, wanted = as_array("memory", memory, "N M"), as_array("key", key, "M")[None]
+    alike = as_array("similarity", similarity, "N")[:, None]
+    bars = {name: as_array(name, one, "N") for name, one in given(weightings).items()}
+    count = same_steps({"memory": rows, "similarity": alike, **bars}, "locations")
+    left, across, up = NAME_ROOM + 0.7, STEP_ROOM - 0.7, 0.24
+    deep = up * rows.shape[1]
+    sheet = Sheet(NAME_ROOM + STEP_ROOM + 0.15, deep + 1.3 + 0.55 * len(bars))
+    scale = Scale(SIGNED, -1.0, 1.0)
+    for name, array, box in (
+        ("key", wanted, (left - 0.65, 0.32, 0.45, deep)),
+        ("memory", rows, (left, 0.32, across, deep)),
+        ("similarity, Eq. 6", alike, (left, deep + 0.42, across, up)),
+    ):
+        sheet.cells(array, scale, box, numbers=True)
+        if name.startswith("similarity"):
+            sheet.name(name, box[1] + up / 2, left - 0.1)
+        else:
+            sheet.text(box[0], 0.2, name)
+    y = deep + 0.92
+    for name, values in bars.items():
+        box = (left, y, across, 0.36)
+        sheet.bars(values, "#9cc4e0", box)
+        sheet.name(name, y + 0.25, left - 0.1)
+        for place, value in enumerate(values):
+            at = left + across * (place + 0.5) / count
+            sheet.text(at, y + 0.36 * (1 - value) - 0.07, f"{value:.2f}", ha="center", size=8)
+        y += 0.55
+    sheet.ticks({place: str(place) for place in range(count)}, count, box)
+    sheet.text(left + across / 2, y + 0.17, "memory location", ha="center")
+    return sheet.figure

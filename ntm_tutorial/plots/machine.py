@@ -1,0 +1,217 @@
+"""Inside the machine: memory, weightings, and how both were used."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from ntm_tutorial.ntm import NTMTrace
+from ntm_tutorial.plots.checks import Array, as_array, check_index, given, one_sequence, same_steps
+from ntm_tutorial.plots.drawing import (
+    Scale,
+    colour_bar,
+    draw_cells,
+    draw_panels,
+    few_ticks,
+    is_light,
+    mappable_for,
+    name_panel,
+    scale_for,
+    short,
+    veil,
+    write_title,
+)
+from ntm_tutorial.plots.style import COLOURS, INK, WIDTH
+from ntm_tutorial.tasks import Episode
+
+
+def memory_use(
+    episode: Episode,
+    logits: Tensor,
+    trace: NTMTrace,
+    index: int = 0,
+    locations: tuple[int, int] | None = None,
+    *,
+    head: int = 0,
+) -> Figure:
+    """Show how a machine used its memory, as Figure 6 of the paper does.
+
+    On the left the inputs, what was added to the memory, and where; on the right the outputs,
+    what was read, and where from. Steps whose outputs do not count are veiled.
+
+    Args:
+        episode: the batch of sequences that the machine saw.
+        logits: its outputs, from ``model.trace``.
+        trace: its trace, from ``model.trace``.
+        index: which sequence of the batch.
+        locations: first location shown, and one past the last; left out, those that were used.
+        head: which read head and which write head.
+
+    Raises:
+        ValueError: if there is no such sequence or head, or ``locations`` is empty.
+    """
+    inputs, _, mask = one_sequence(episode, index)
+    steps = len(mask)
+    check_index("head", head, min(trace.add_vector.shape[2], trace.reads.shape[2]))
+    write = as_array("write", trace.write_weighting[:steps, index, head], "T N")
+    read = as_array("read", trace.read_weighting[:steps, index, head], "T N")
+    shown = used_locations(write, read) if locations is None else _span(locations, write.shape[1])
+    panels = {
+        "inputs": as_array("inputs", inputs, "T I"),
+        "outputs": as_array("outputs", logits[:steps, index].sigmoid(), "T O"),
+        "vectors added": as_array("adds", trace.add_vector[:steps, index, head], "T M"),
+        "vectors read": as_array("reads", trace.reads[:steps, index, head], "T M"),
+        "write weighting": write[:, shown],
+        "read weighting": read[:, shown],
+    }
+    shape = [inputs.shape[1] + 1, trace.reads.shape[-1], min(40, max(14, len(shown)))]
+    size = (WIDTH, 1.4 + 0.085 * sum(shape))
+    figure, grid = plt.subplots(3, 2, sharex=True, figsize=size, height_ratios=shape)
+    axes = dict(zip(panels, grid.flat, strict=True))
+    for names, label in zip(
+        (("inputs", "outputs"), ("vectors added", "vectors read"), tuple(panels)[4:]),
+        ("probability", "value", "weight"),
+        strict=True,
+    ):
+        draw_panels(figure, {axes[name]: panels[name] for name in names}, label)
+    veil(axes["outputs"], ~mask)
+    for name, axis in axes.items():
+        axis.set_title(name, pad=3)
+        axis.set_yticks([])
+    for axis, label in zip(grid[:, 0], ("channel", "component", "location"), strict=True):
+        axis.set_ylabel(label)
+    round_ones = few_ticks(write.shape[1], most=8 * write.shape[1] // len(shown))
+    ticks = [row for row, location in enumerate(shown) if location in round_ones]
+    grid[2, 0].set_yticks(ticks, [str(shown[row]) for row in ticks])
+    for axis in grid[2]:
+        axis.set_xlabel("time step")
+    return figure
+
+
+def used_locations(*weightings: Array, least: float = 0.1) -> list[int]:
+    """Return the shortest run of memory locations, round the end, that holds every focus.
+
+    Args:
+        weightings: each (T, N).
+        least: a location counts as used where a weighting once reaches this.
+    """
+    used = np.flatnonzero(np.max([weighting.max(0) for weighting in weightings], axis=0) >= least)
+    count = weightings[0].shape[1]
+    if len(used) == 0:
+        return list(range(count))
+    gaps = np.diff(np.append(used, used[0] + count))
+    start = used[(int(gaps.argmax()) + 1) % len(used)]
+    return [int(i) % count for i in range(start, start + count - int(gaps.max()) + 1)]
+
+
+def _span(locations: tuple[int, int], count: int) -> list[int]:
+    start, stop = locations
+    if not start < stop <= start + count:
+        raise ValueError(f"locations: expected (first, one past the last), got {locations}")
+    return [i % count for i in range(start, stop)]
+
+
+def weighting_bars(weightings: dict[str, Tensor], title: str = "") -> Figure:
+    """Draw each weighting as bars over the memory locations, one below the other.
+
+    Args:
+        weightings: a tensor (N,) for each; leading dimensions of size 1 are dropped.
+        title: stands above.
+
+    Raises:
+        ValueError: if there is none, or they differ in their number of locations.
+    """
+    bars = {name: as_array(name, values, "N") for name, values in given(weightings).items()}
+    count = same_steps(bars, "locations")
+    figure, grid = plt.subplots(
+        len(bars),
+        sharex=True,
+        sharey=True,
+        squeeze=False,
+        figsize=(WIDTH * 0.8, 0.75 * len(bars) + 0.5 + 0.3 * bool(title)),
+    )
+    for axis, (name, values) in zip(grid[:, 0], bars.items(), strict=True):
+        axis.bar(range(count), values, width=0.8, color=COLOURS["ntm-feedforward"])
+        name_panel(axis, name)
+        axis.set_ylim(0, max(1.0, *(one.max() for one in bars.values())))
+        axis.set_yticks([0, 1])
+        axis.grid(axis="y")
+        axis.set_axisbelow(True)
+    grid[-1, 0].set_xlabel("memory location")
+    grid[-1, 0].set_xticks(range(count) if count <= 20 else few_ticks(count))
+    grid[-1, 0].set_xlim(-0.6, count - 0.4)
+    write_title(figure, title)
+    return figure
+
+
+def matrix(
+    values: Tensor,
+    title: str = "",
+    row_label: str = "",
+    column_label: str = "",
+    numbers: bool = True,
+) -> Figure:
+    """Draw a matrix such as a small memory, with its numbers in the cells.
+
+    Args:
+        values: (rows, columns); leading dimensions of size 1 are dropped.
+        title: stands above.
+        row_label: what a row is, such as "location".
+        column_label: what a column is.
+        numbers: write each value into its cell.
+
+    Raises:
+        ValueError: if ``values`` is no matrix.
+    """
+    return matrices({title: values}, row_label, column_label, numbers)
+
+
+def matrices(
+    values: dict[str, Tensor],
+    row_label: str = "",
+    column_label: str = "",
+    numbers: bool = True,
+) -> Figure:
+    """Draw several matrices side by side on one colour scale; see ``matrix``.
+
+    Raises:
+        ValueError: if there is none, or one is no matrix.
+    """
+    arrays = {name: as_array(name, one, "rows columns") for name, one in given(values).items()}
+    scale = scale_for(*arrays.values())
+    columns = [array.shape[1] for array in arrays.values()]
+    rows = max(array.shape[0] for array in arrays.values())
+    cell = min(0.48, (WIDTH - 1.3 - 0.3 * len(arrays)) / sum(columns))
+    figure, grid = plt.subplots(
+        1,
+        len(arrays),
+        squeeze=False,
+        figsize=(cell * sum(columns) + 1.3 + 0.3 * len(arrays), cell * rows + 0.9),
+        width_ratios=columns,
+    )
+    axes = list(grid[0])
+    for axis, (name, array) in zip(axes, arrays.items(), strict=True):
+        draw_cells(axis, array.T, scale, cell)
+        axis.set_aspect("equal")
+        axis.set_title(name)
+        axis.set_xlabel(column_label)
+        axis.set_xticks(
+            range(array.shape[1]) if array.shape[1] <= 12 else few_ticks(array.shape[1])
+        )
+        axis.set_yticks(
+            range(array.shape[0]) if array.shape[0] <= 20 else few_ticks(array.shape[0])
+        )
+        if numbers:
+            _write_numbers(axis, array, scale, cell)
+    axes[0].set_ylabel(row_label)
+    colour_bar(figure, scale, "value", ax=axes, aspect=12, pad=0.02, fraction=0.05)
+    return figure
+
+
+def _write_numbers(axis: Axes, array: Array, scale: Scale, cell: float) -> None:
+    """Write each value into its cell, dark on light and light on dark."""
+    mappable = mappable_for(scale)
+    for (row, column), value in np.ndenumerate(array):
+        axis.text(column, row, short(value), ha="center", va="center", size=min(8.5, 18 * cell),
+                  color=INK if is_light(mappable, value) else "white")  # fmt: skip

@@ -1,0 +1,227 @@
+"""Chapters 7 and 8: copy and repeat copy, of random sequences and of a reader's own."""
+
+import html
+from typing import Any
+
+import ipywidgets
+import torch
+from torch import Tensor
+
+from ntm_tutorial import plots
+from ntm_tutorial.evaluation import testing_seed, wrong_bits
+from ntm_tutorial.tasks import TASKS, Episode
+from ntm_tutorial.tasks.repeat_copy import mistakes
+from ntm_tutorial.widgets.explorer import (
+    Drawing,
+    Explorer,
+    make_button,
+    make_control,
+    make_slider,
+    paragraphs,
+    plain_text,
+)
+from ntm_tutorial.widgets.shelf import Models, Shelf, focus_of, tape_at
+
+
+def copy_explorer(
+    models: Models = None, sequence: Any = None, *, length: int = 20, longest: int = 120
+) -> Explorer:
+    """Copy random sequences of any length, with any of the models.
+
+    Args:
+        models: your own, by name, beside those that come trained.
+        sequence: your own vectors (L, 8), zeros and ones; they have the sequence number 0.
+        length: the length to start with.
+        longest: the end of the length slider.
+
+    Raises:
+        ValueError: if a model is none, or the sequence is not made of bits.
+    """
+    shelf, own = Shelf("copy", models), _own_vectors(sequence, TASKS["copy"].output_size)
+    length, longest = (length, longest) if own is None else (len(own), max(longest, len(own)))
+
+    def draw(length: int, model: str, number: int) -> Drawing:
+        return _draw_copy(shelf, numbered_episode("copy", own, number, length), model)
+
+    number, button = _sequence_number()
+    tip = "How many vectors to copy; the models were trained on 1 to 20"
+    options = [(shelf.label(name), name) for name in shelf.names]
+    controls = {
+        "length": make_slider("Length", tip, length, 1, longest),
+        "model": make_control(
+            ipywidgets.Dropdown, "Model", "Who copies", shelf.names[0], options=options
+        ),
+        "number": number,
+    }
+    return Explorer(draw, controls, [button])
+
+
+def _draw_copy(shelf: Shelf, episode: Episode, name: str) -> Drawing:
+    answer = episode.mask
+    length = int(answer.sum())
+    panels = [("targets", episode.targets[answer, 0])]
+    run = shelf.run(name, episode.inputs)
+    if isinstance(run, str):
+        words, alt = run, f"The targets for length {length}."
+    else:
+        mistaken = _wrong_per_step(run.logits, episode)[answer]
+        panels += [("outputs", run.logits[answer, 0].sigmoid()), ("wrong bits", mistaken)]
+        wrong = int(wrong_bits(run.logits, episode))
+        right = int((mistaken == 0).long().cumprod(0).sum())
+        words = (
+            f"<b>{html.escape(shelf.label(name))}</b>, length {length}: {wrong:,} of "
+            f"{8 * length:,} bits wrong. Right from the start: {right} of {length} vectors."
+        )
+        alt = (
+            f"Targets, outputs and wrong bits of {shelf.label(name)} at length {length}: "
+            f"{wrong:,} of {8 * length:,} bits are wrong."
+        )
+    return Drawing(plots.timeline(panels), alt, paragraphs([words]))
+
+
+def repeat_copy_explorer(
+    models: Models = None,
+    sequence: Any = None,
+    *,
+    length: int = 10,
+    repeats: int = 20,
+    longest: int = 30,
+    most: int = 30,
+) -> Explorer:
+    """Repeat sequences of any length any number of times, and walk through an NTM's memory.
+
+    It starts with your first model; without one, with the NTM that has an LSTM controller.
+
+    Args:
+        models: your own, by name, beside those that come trained.
+        sequence: your own vectors (L, 8), zeros and ones; they have the sequence number 0.
+        length: the length to start with.
+        repeats: the repeats to start with.
+        longest: the end of the length slider.
+        most: the end of the repeats slider.
+
+    Raises:
+        ValueError: if a model is none, or the sequence is not made of bits.
+    """
+    shelf, own = Shelf("repeat-copy", models), _own_vectors(sequence, TASKS["copy"].output_size)
+    length, longest = (length, longest) if own is None else (len(own), max(longest, len(own)))
+
+    def draw(length: int, repeats: int, models: tuple[str, ...], number: int, step: int) -> Drawing:
+        episode = numbered_episode("repeat-copy", own, number, length, repeats)
+        return _draw_repeat_copy(shelf, episode, models, min(step, len(episode.inputs) - 1))
+
+    first = next(iter(shelf.own), "ntm-lstm")
+    number, button = _sequence_number()
+    tips = "The models were trained on 1 to 10"
+    shown = "The memory is that of the first NTM shown"
+    controls = {
+        "length": make_slider("Length", f"Vectors to copy. {tips}", length, 1, longest),
+        "repeats": make_slider("Repeats", f"How often to copy them. {tips}", repeats, 1, most),
+        "models": make_control(
+            ipywidgets.Dropdown, "Models", shown, (first,), options=shelf.groups()
+        ),
+        "number": number,
+        "step": make_slider(
+            "Step", "Which step's memory to show", length + 1, 0, length * (repeats + 1) + 1
+        ),
+    }
+    return Explorer(draw, controls, [button])
+
+
+def _draw_repeat_copy(shelf: Shelf, episode: Episode, names: tuple[str, ...], step: int) -> Drawing:
+    length = int(episode.mask.long().argmax()) - 1
+    repeats = (len(episode.inputs) - 2) // length - 1
+    panels = [("inputs", episode.inputs[:, 0, :9]), ("targets", episode.targets[:, 0])]
+    words, weightings, tape = list[str](), list[tuple[str, Tensor]](), None
+    for name in names:
+        run, label = shelf.run(name, episode.inputs), shelf.label(name)
+        if isinstance(run, str):
+            words.append(run)
+            continue
+        panels.append((f"outputs: {label}", run.logits[:, 0].sigmoid()))
+        panels.append(("wrong bits", _wrong_per_step(run.logits, episode)))
+        words.append(f"<b>{html.escape(label)}</b>: {_repeat_score(run.logits, episode)}")
+        if run.trace is not None and tape is None:
+            weightings, tape = tape_at(run.trace, step)
+            where = f"{_phase(step, length, repeats)}; {focus_of(tape)}"
+            words.append(f"Memory of {html.escape(label)} after step {step}, {where}.")
+        elif len(names) == 1:
+            words.append("There is no memory to walk through: for that, choose an NTM.")
+    alt = plain_text(f"Length {length}, repeats {repeats}. Inputs, targets and outputs. ", words)
+    figure = plots.timeline(panels + weightings, step=step, tape=tape)
+    return Drawing(figure, alt, paragraphs(words), steps=len(episode.inputs))
+
+
+def _repeat_score(logits: Tensor, episode: Episode) -> str:
+    """Count the wrong copied bits, and the others: the end marker's and the last step's."""
+    found = mistakes(logits, episode)
+    repeats, length, _ = found.copied.shape
+    others = 9 * int(episode.mask.sum()) - 8 * repeats * length
+    ends = [str(r + 1) for r in found.ended[:, 0].nonzero().flatten().tolist()]
+    said = f"after repetition {', '.join(ends[:12])}{' …' * (len(ends) > 12)}" if ends else "never"
+    return (
+        f"{int(found.copied.sum()):,} of {8 * repeats * length:,} copied bits wrong, the first "
+        f"{int(found.right_repetitions)} of {repeats} repetitions all right; of the end marker and "
+        f"the last step {int(found.end)} of {others} bits wrong. It says “end” {said}."
+    )
+
+
+def _phase(step: int, length: int, repeats: int) -> str:
+    """Say what is due at a step."""
+    if step < length:
+        return f"input of vector {step + 1} of {length}"
+    if step == length:
+        return f"delimiter and repeat count {repeats}"
+    repetition, vector = divmod(step - length - 1, length)
+    if repetition == repeats:
+        return "where the end marker is due"
+    return f"repetition {repetition + 1} of {repeats}, vector {vector + 1} of {length}"
+
+
+def _own_vectors(sequence: Any, bits: int) -> Tensor | None:
+    """Return a reader's own vectors (L, bits)."""
+    if sequence is None:
+        return None
+    vectors = torch.as_tensor(sequence).detach().cpu().float()
+    if vectors.dim() == 3 and vectors.shape[1] == 1:
+        vectors = vectors[:, 0]
+    if vectors.dim() != 2 or vectors.shape[1] != bits or len(vectors) == 0:
+        shape = tuple(vectors.shape)
+        raise ValueError(f"sequence: expected vectors of {bits} bits, (L, {bits}), got {shape}")
+    if not bool(((vectors == 0) | (vectors == 1)).all()):
+        raise ValueError("sequence: expected zeros and ones")
+    return vectors
+
+
+def numbered_episode(
+    task_name: str, own: Tensor | None, number: int, length: int, repeats: int = 1
+) -> Episode:
+    """Sample a sequence by its number, from the testing seeds; 0 is the reader's own, if given."""
+    vectors = own[:length] if own is not None and number == 0 else None
+    length = length if vectors is None else len(vectors)
+    generator = torch.Generator().manual_seed(testing_seed(number))
+    difficulty = {"length": length} | ({"repeats": repeats} if task_name == "repeat-copy" else {})
+    episode = TASKS[task_name].sample(1, generator=generator, **difficulty)
+    if vectors is not None:
+        episode.inputs[:length, 0, : vectors.shape[1]] = vectors
+        copies = vectors.repeat(repeats, 1)
+        episode.targets[length + 1 :, 0, : vectors.shape[1]][: len(copies)] = copies
+    return episode
+
+
+def _sequence_number() -> tuple[ipywidgets.BoundedIntText, ipywidgets.Button]:
+    """Make a number that stands for a random sequence, and a button that goes to the next."""
+    tip = "Each number stands for one random sequence; the same number, the same sequence"
+    number = make_control(
+        ipywidgets.BoundedIntText, "Sequence no.", tip, 0, min=0, max=9999, step=1
+    )
+
+    def following() -> None:
+        number.value = (number.value + 1) % (number.max + 1)
+
+    return number, make_button("New sequence", "Draw another random sequence", following)
+
+
+def _wrong_per_step(logits: Tensor, episode: Episode) -> Tensor:
+    wrong = (logits > 0) != (episode.targets > 0.5)
+    return wrong[:, 0].sum(-1) * episode.mask

@@ -1,0 +1,157 @@
+"""What all explorers share: the box that ties controls to a drawing, and the controls."""
+
+import base64
+import contextlib
+import html
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import ipywidgets
+from matplotlib.figure import Figure
+
+from ntm_tutorial import plots
+
+PANEL = f"background:{plots.PAPER};color:{plots.INK};padding:2px 8px;line-height:1.45"
+"""A light ground of its own, so that the picture and the words are readable in dark mode."""
+
+
+class Drawing(NamedTuple):
+    """What an explorer shows for some settings.
+
+    Attributes:
+        figure: the picture.
+        alt: what it shows, for a reader who cannot see it.
+        words: its numbers, as HTML.
+        steps: how many steps there are to choose from, where there is a choice.
+    """
+
+    figure: Figure
+    alt: str
+    words: str
+    steps: int | None = None
+
+
+class Explorer(ipywidgets.VBox):
+    """Controls, a busy sign, a picture and its numbers in words.
+
+    Attributes:
+        draw: makes a ``Drawing`` from the settings, by name.
+        controls: widgets with a value, by the setting that they hold.
+        busy: says that something is being computed, while it is.
+        picture: the figure.
+        words: its numbers, or what went wrong.
+    """
+
+    def __init__(
+        self,
+        draw: Callable[..., Drawing],
+        controls: dict[str, ipywidgets.Widget],
+        buttons: Sequence[ipywidgets.Button] = (),
+    ) -> None:
+        self.draw, self.controls = draw, controls
+        self.busy, self.picture, self.words = (ipywidgets.HTML() for _ in range(3))
+        self.is_quiet = False
+        row = ipywidgets.Box([*controls.values(), *buttons], layout={"flex_flow": "row wrap"})
+        super().__init__([row, self.busy, self.picture, self.words])
+        for control in controls.values():
+            control.observe(self.update, "value")
+        self.update()
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the controls are set to."""
+        return {name: control.value for name, control in self.controls.items()}
+
+    def update(self, _change: Any = None) -> None:
+        """Draw the settings as they are now; say in words what goes wrong."""
+        if self.is_quiet:
+            return
+        self.busy.value = _status("Computing …")
+        try:
+            drawing = self.draw(**self.settings)
+            self.picture.value = _image(drawing)
+            self.words.value = _spoken(drawing.words)
+            self._limit_steps(drawing.steps)
+        except Exception as error:  # a reader sees a sentence, not a traceback
+            kept = "The picture is still that of the last settings that worked."
+            self.words.value = _spoken(f"<p><b>{sentence(error)}</b> {kept}</p>")
+        finally:
+            self.busy.value = _status("")
+
+    @contextlib.contextmanager
+    def quiet(self) -> Iterator[None]:
+        """Change several controls and draw once, at the end."""
+        self.is_quiet = True
+        try:
+            yield
+        finally:
+            self.is_quiet = False
+        self.update()
+
+    def _limit_steps(self, steps: int | None) -> None:
+        """Let the step slider end where the sequence ends; the drawing did so already."""
+        if steps is not None:
+            self.is_quiet = True
+            self.controls["step"].max = steps - 1
+            self.is_quiet = False
+
+
+def _status(text: str) -> str:
+    """Say it where a screen reader hears it; the line keeps its height when there is nothing."""
+    return f'<div role="status" aria-live="polite">{text or "&nbsp;"}</div>'
+
+
+def _spoken(words: str) -> str:
+    return f'<div style="{PANEL}" aria-live="polite">{words}</div>'
+
+
+def _image(drawing: Drawing) -> str:
+    data = base64.b64encode(plots.png(drawing.figure)).decode()
+    look = f"max-width:100%;height:auto;background:{plots.PAPER}"
+    return (
+        f'<img alt="{html.escape(drawing.alt)}" style="{look}" src="data:image/png;base64,{data}">'
+    )
+
+
+def sentence(error: Exception) -> str:
+    """Say what went wrong, safely for HTML."""
+    text = str(error) or type(error).__name__
+    if not isinstance(error, ValueError):
+        text = f"{type(error).__name__}: {text}"
+    return html.escape(text[:1].upper() + text[1:].rstrip(".") + ".")
+
+
+def make_control(kind: Any, description: str, tip: str, value: Any, **traits: Any) -> Any:
+    """Make a control with a label and a tooltip, which ipywidgets 7 calls by another name."""
+    if kind.class_traits().get("continuous_update") is not None:
+        traits["continuous_update"] = False
+    style = {"description_width": "8.5em"}
+    layout = {"width": "min(100%, 26em)"}
+    control = kind(value=value, description=description, style=style, layout=layout, **traits)
+    setattr(control, "tooltip" if control.has_trait("tooltip") else "description_tooltip", tip)
+    return control
+
+
+def make_slider(
+    description: str, tip: str, value: int, low: int, high: int
+) -> ipywidgets.IntSlider:
+    """Make a slider over whole numbers from ``low`` to ``high``."""
+    return make_control(ipywidgets.IntSlider, description, tip, value, min=low, max=high)
+
+
+def make_button(description: str, tip: str, action: Callable[[], None]) -> ipywidgets.Button:
+    """Make a button that does something when it is clicked."""
+    button = ipywidgets.Button(description=description, tooltip=tip, layout={"width": "auto"})
+    button.on_click(lambda _: action())
+    return button
+
+
+def paragraphs(lines: list[str]) -> str:
+    """Turn lines of HTML into paragraphs that stand close together."""
+    return "".join(f"<p style='margin:2px 0'>{line}</p>" for line in lines)
+
+
+def plain_text(start: str, words: list[str]) -> str:
+    """Turn words in HTML into an alternative text."""
+    return start + html.unescape(re.sub("<[^>]*>", "", " ".join(words)))
