@@ -92,24 +92,36 @@ def mean_wrong(found: Mistakes) -> float:
     return (found.copied.sum((0, 1)) + found.end).double().mean().item()
 
 
-def copied(model: str, length: int, repeats: int) -> float:
-    return mistakes_of(model, length, repeats).copied.sum((0, 1)).double().mean().item()
-
-
-@pytest.fixture(scope="module")
-def better() -> str:
-    """Return the NTM that copies more bits right outside the training range."""
-    return min(MODELS[:2], key=lambda model: copied(model, 20, 10) + copied(model, 10, 20))
+def perfect_share(found: Mistakes) -> float:
+    return (found.copied.sum((0, 1)) + found.end == 0).double().mean().item()
 
 
 class TestComesTrained:
     """The best public weights: 36 wrong bits at (20, 10), 131 at (10, 20)."""
 
-    def test_inside_the_training_range(self, better: str) -> None:
-        assert mean_wrong(mistakes_of(better, 10, 10)) <= 0.05
+    def test_inside_the_training_range(self) -> None:
+        assert mean_wrong(mistakes_of("ntm-lstm", 10, 10)) <= 0.05
+        assert perfect_share(mistakes_of("ntm-feedforward", 10, 10)) >= 0.98
 
-    def test_longer_sequences(self, better: str) -> None:
-        assert mean_wrong(mistakes_of(better, 20, 10)) <= 1.0
+    def test_longer_sequences(self) -> None:
+        """Nearly all are perfect; one in some hundred loses its way altogether."""
+        found = mistakes_of("ntm-feedforward", 20, 10)
+        assert perfect_share(found) >= 0.95
+        assert mean_wrong(found) <= 5
+        assert mean_wrong(mistakes_of("ntm-lstm", 20, 10)) <= 5
 
-    def test_more_repeats_than_ever_trained(self, better: str) -> None:
-        assert copied(better, 10, 20) <= 0.01 * 1600
+    @pytest.mark.parametrize("model", MODELS[:2])
+    def test_more_repeats_than_ever_trained(self, model: str) -> None:
+        """As in the paper: it goes on copying, and says "end" after each repetition too many."""
+        found = mistakes_of(model, 10, 20)
+        wrong = found.copied.sum((0, 1))
+        assert wrong.double().mean() <= 0.05 * 1600
+        assert (wrong - found.displaced).double().mean() <= 0.02 * 1600
+        ended = found.ended.double().mean(1)
+        assert ended[:9].max() <= 0.02
+        assert ended[11:].min() >= 0.95
+
+    @pytest.mark.parametrize(("length", "repeats"), [(20, 10), (10, 20)])
+    def test_the_lstm_diverges(self, length: int, repeats: int) -> None:
+        wrong = mistakes_of("lstm", length, repeats).copied.double().mean() / 8
+        assert wrong > 0.15
