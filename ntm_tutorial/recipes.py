@@ -98,9 +98,15 @@ _LSTM = {"sequences": 640_000, "batch_size": 64, "learning_rate": 1e-3, "epsilon
 # One difficulty a batch wastes less on padding. The task is learned before hardening starts; beyond
 # the training range, hardening makes the difference.
 _REPEAT = _NTM | {"sequences": 400_000, "mixed": False, "harden_after": 200_000,
-                  "weight_noise": 0.03, "memory_sizes": [32, 128], "decay": 0.6,
+                  "weight_noise": 0.04, "memory_sizes": [32, 128], "decay": 0.6,
                   "validate_every": 10_000, "validation_sequences": 200}  # fmt: skip
-_REPEAT_LSTM = _REPEAT | {"harden_after": 160_000, "ramp": 20_000, "decay": 0.5, "average": 0.98}
+_REPEAT_LSTM = _REPEAT | {
+    "harden_after": 160_000,
+    "weight_noise": 0.03,
+    "ramp": 20_000,
+    "decay": 0.5,
+    "average": 0.98,
+}
 _COUNT = {9: 8.0}
 
 RECIPES: dict[tuple[str, str], Recipe] = {

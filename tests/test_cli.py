@@ -300,6 +300,8 @@ def test_a_signal_ends_a_real_process_in_order(number: int, tmp_path: Path) -> N
     process = subprocess.Popen(
         [*command, *options], cwd=tmp_path, env=environment, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        # A shell's background job, and so its children, ignore Ctrl-C
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     time.sleep(0.1)
     while not signal_is_caught(process.pid, signal.SIGTERM):
