@@ -253,10 +253,12 @@ class _Run:
             for weight in weights:
                 noise = torch.randn(weight.shape, generator=self.generator)
                 weight.add_(noise.to(self.device), alpha=spread)
-        yield
-        with torch.no_grad():
-            for weight, value in zip(weights, clean, strict=True):
-                weight.copy_(value)
+        try:
+            yield
+        finally:  # also when Ctrl-C comes in between
+            with torch.no_grad():
+                for weight, value in zip(weights, clean, strict=True):
+                    weight.copy_(value)
 
     def _start(self, size: int) -> tuple[NTMState, ...]:
         """Return the state to start from, if the memory is to have another size."""

@@ -143,19 +143,19 @@ class TestOneStep:
 
 class TestHardening:
     @staticmethod
-    def watch(monkeypatch: pytest.MonkeyPatch, **settings: Any) -> list[tuple[int, Tensor]]:
-        """Return how many locations, and which head weights, each batch was computed with."""
-        model, seen = small(), []
-        plain = NTM.forward
+    def watch(
+        monkeypatch: pytest.MonkeyPatch, **settings: Any
+    ) -> list[tuple[int, dict[str, Tensor]]]:
+        """Return how many locations, and which weights, each batch was computed with."""
+        seen, plain = [], NTM.forward
 
         def forward(self: NTM, inputs: Tensor, state: NTMState | None = None) -> Any:
             if torch.is_grad_enabled():
-                locations = 10 if state is None else state.memory.shape[1]
-                seen.append((locations, self.heads.linear.weight.detach().clone()))
+                seen.append((10 if state is None else state.memory.shape[1], weights(self)))
             return plain(self, inputs, state)
 
         monkeypatch.setattr(NTM, "forward", forward)
-        train(model, COPY, **RUN | {"sequences": 48, "learning_rate": 1e-12} | settings)
+        train(small(), COPY, **RUN | {"sequences": 48, "learning_rate": 1e-12} | settings)
         return seen
 
     def test_memory_sizes_take_turns_once_the_task_is_learned(
@@ -170,7 +170,7 @@ class TestHardening:
         """The learning rate is next to nothing: only the noise moves the weights."""
         start = small().heads.linear.weight
         seen = self.watch(monkeypatch, harden_after=16, weight_noise=0.3)
-        noise = torch.stack([weight for _, weight in seen]) - start
+        noise = torch.stack([found["heads.linear.weight"] for _, found in seen]) - start
         assert noise[:2].abs().max() < 1e-6
         assert noise[2:].std((1, 2)).tolist() == pytest.approx([0.3] * 4, rel=0.1)
         assert noise.mean().abs() < 0.02
@@ -181,19 +181,9 @@ class TestHardening:
         torch.testing.assert_close(model.heads.linear.weight, start, rtol=0, atol=1e-6)
 
     def test_only_weight_matrices_are_disturbed(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        model, seen = small(), []
-        plain = NTM.forward
-
-        def forward(self: NTM, inputs: Tensor, state: NTMState | None = None) -> Any:
-            if torch.is_grad_enabled():
-                seen.append(weights(self))
-            return plain(self, inputs, state)
-
-        monkeypatch.setattr(NTM, "forward", forward)
-        run = {"sequences": 8, "harden_after": 0, "weight_noise": 0.3}
-        start = weights(model)
-        train(model, COPY, **RUN | run)
-        moved = {name for name, value in seen[0].items() if not value.equal(start[name])}
+        start = weights(small())
+        seen = self.watch(monkeypatch, sequences=8, harden_after=0, weight_noise=0.3)
+        moved = {name for name, value in seen[0][1].items() if not value.equal(start[name])}
         assert moved == {
             "controller.layers.0.weight_ih", "controller.layers.0.weight_hh",
             "heads.linear.weight", "output.weight",
@@ -213,7 +203,22 @@ class TestHardening:
     def test_without_a_start_nothing_is_hardened(self, monkeypatch: pytest.MonkeyPatch) -> None:
         seen = self.watch(monkeypatch, memory_sizes=[4], weight_noise=0.3)
         assert {locations for locations, _ in seen} == {10}
-        assert (seen[-1][1] - seen[0][1]).abs().max() < 1e-6
+        first, last = (found["heads.linear.weight"] for _, found in (seen[0], seen[-1]))
+        assert (last - first).abs().max() < 1e-6
+
+    def test_noise_is_taken_off_when_a_batch_is_interrupted(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        model, start = small(), weights(small())
+
+        def interrupt(*_: Any) -> None:
+            assert not model.heads.linear.weight.equal(start["heads.linear.weight"])
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(NTM, "forward", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            train(model, COPY, **RUN, harden_after=0, weight_noise=0.3)
+        assert identical(weights(model), start)
 
 
 class TestRepeatable:

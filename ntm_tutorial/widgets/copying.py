@@ -10,7 +10,8 @@ from torch import Tensor
 from ntm_tutorial import plots
 from ntm_tutorial.evaluation import testing_seed, wrong_bits
 from ntm_tutorial.tasks import TASKS, Episode
-from ntm_tutorial.tasks.repeat_copy import mistakes
+from ntm_tutorial.tasks.copy import Copy
+from ntm_tutorial.tasks.repeat_copy import RepeatCopy, mistakes
 from ntm_tutorial.widgets.explorer import (
     Drawing,
     Explorer,
@@ -37,7 +38,7 @@ def copy_explorer(
     Raises:
         ValueError: if a model is none, or the sequence is not made of bits.
     """
-    shelf, own = Shelf("copy", models), _own_vectors(sequence, TASKS["copy"].output_size)
+    shelf, own = Shelf("copy", models), _own_vectors(sequence, Copy.bits)
     length, longest = (length, longest) if own is None else (len(own), max(longest, len(own)))
 
     def draw(length: int, model: str, number: int) -> Drawing:
@@ -66,15 +67,15 @@ def _draw_copy(shelf: Shelf, episode: Episode, name: str) -> Drawing:
     else:
         mistaken = _wrong_per_step(run.logits, episode)[answer]
         panels += [("outputs", run.logits[answer, 0].sigmoid()), ("wrong bits", mistaken)]
-        wrong = int(wrong_bits(run.logits, episode))
+        wrong, asked = int(wrong_bits(run.logits, episode)), Copy.bits * length
         right = int((mistaken == 0).long().cumprod(0).sum())
         words = (
             f"<b>{html.escape(shelf.label(name))}</b>, length {length}: {wrong:,} of "
-            f"{8 * length:,} bits wrong. Right from the start: {right} of {length} vectors."
+            f"{asked:,} bits wrong. Right from the start: {right} of {length} vectors."
         )
         alt = (
             f"Targets, outputs and wrong bits of {shelf.label(name)} at length {length}: "
-            f"{wrong:,} of {8 * length:,} bits are wrong."
+            f"{wrong:,} of {asked:,} bits are wrong."
         )
     return Drawing(plots.timeline(panels), alt, paragraphs([words]))
 
@@ -103,7 +104,7 @@ def repeat_copy_explorer(
     Raises:
         ValueError: if a model is none, or the sequence is not made of bits.
     """
-    shelf, own = Shelf("repeat-copy", models), _own_vectors(sequence, TASKS["copy"].output_size)
+    shelf, own = Shelf("repeat-copy", models), _own_vectors(sequence, RepeatCopy.bits)
     length, longest = (length, longest) if own is None else (len(own), max(longest, len(own)))
 
     def draw(length: int, repeats: int, models: tuple[str, ...], number: int, step: int) -> Drawing:
@@ -131,7 +132,8 @@ def repeat_copy_explorer(
 def _draw_repeat_copy(shelf: Shelf, episode: Episode, names: tuple[str, ...], step: int) -> Drawing:
     length = int(episode.mask.long().argmax()) - 1
     repeats = (len(episode.inputs) - 2) // length - 1
-    panels = [("inputs", episode.inputs[:, 0, :9]), ("targets", episode.targets[:, 0])]
+    bits_and_delimiter = episode.inputs[:, 0, : RepeatCopy.bits + 1]
+    panels = [("inputs", bits_and_delimiter), ("targets", episode.targets[:, 0])]
     words, weightings, tape = list[str](), list[tuple[str, Tensor]](), None
     for name in names:
         run, label = shelf.run(name, episode.inputs), shelf.label(name)
@@ -156,11 +158,12 @@ def _repeat_score(logits: Tensor, episode: Episode) -> str:
     """Count the wrong copied bits, and the others: the end marker's and the last step's."""
     found = mistakes(logits, episode)
     repeats, length, _ = found.copied.shape
-    others = 9 * int(episode.mask.sum()) - 8 * repeats * length
+    asked = RepeatCopy.bits * repeats * length
+    others = RepeatCopy.output_size * int(episode.mask.sum()) - asked
     ends = [str(r + 1) for r in found.ended[:, 0].nonzero().flatten().tolist()]
     said = f"after repetition {', '.join(ends[:12])}{' …' * (len(ends) > 12)}" if ends else "never"
     return (
-        f"{int(found.copied.sum()):,} of {8 * repeats * length:,} copied bits wrong, the first "
+        f"{int(found.copied.sum()):,} of {asked:,} copied bits wrong, the first "
         f"{int(found.right_repetitions)} of {repeats} repetitions all right; of the end marker and "
         f"the last step {int(found.end)} of {others} bits wrong. It says “end” {said}."
     )
