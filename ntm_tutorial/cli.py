@@ -100,7 +100,7 @@ def train_command(options: argparse.Namespace) -> int:
         print(f"Going on from {checkpoint}.", file=sys.stderr)
     model = plan.build(options.seed).to(options.device)
     try:
-        with _sigterm_interrupts():
+        with _signals_stop():
             history = train(
                 model,
                 TASKS[plan.task],
@@ -123,14 +123,27 @@ def train_command(options: argparse.Namespace) -> int:
     return 0
 
 
+class _Stopped(KeyboardInterrupt):
+    """A signal has asked the process to end.
+
+    Not a plain ``KeyboardInterrupt``: if one arises inside ``exec``, as it may while PyTorch
+    imports its own parts, Python kills its process at the end in place of giving the exit code.
+    """
+
+
 @contextmanager
-def _sigterm_interrupts() -> Iterator[None]:
+def _signals_stop() -> Iterator[None]:
     """Treat SIGTERM, which asks a process to end, as Ctrl-C."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+    def stop(number: int, frame: Any) -> NoReturn:
+        raise _Stopped
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _print_validation(history: History) -> None:

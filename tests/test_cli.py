@@ -308,9 +308,27 @@ def test_a_signal_ends_a_real_process_in_order(number: int, tmp_path: Path) -> N
         time.sleep(0.05)
     process.send_signal(number)
     _, errors = process.communicate(timeout=100)
-    assert process.returncode == INTERRUPTED
+    assert process.returncode == INTERRUPTED, errors
     assert "Traceback" not in errors
     assert "Stopped" in errors
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_inside_exec(number: int, tmp_path: Path) -> None:
+    """As when it comes while PyTorch, in the first batch, imports what makes data classes."""
+    Path("stopped.py").write_text(f"""
+import os, sys
+from ntm_tutorial import cli
+cli.train = lambda *_, **__: exec("os.kill(os.getpid(), {int(number)})\\nwhile True: pass")
+sys.exit(cli.main(["train", "copy", "lstm"]))
+""")
+    done = subprocess.run(
+        [sys.executable, "-m", "stopped"], env=os.environ | {"PYTHONPATH": str(ROOT)}, timeout=100,
+        text=True, capture_output=True, check=False,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
+    assert done.returncode == INTERRUPTED
+    assert "Stopped" in done.stderr
 
 
 def signal_is_caught(process: int, number: int) -> bool:
