@@ -15,7 +15,7 @@ from ntm_tutorial.fused import memory_step
 from ntm_tutorial.heads import Heads
 
 INITIAL_MEMORY = 0.5
-"""Every memory cell starts here: a constant, so that no location is special beforehand.
+"""Where a memory that is not learned starts: a constant, so that no location is special beforehand.
 
 It is large enough that the read of an empty row says so. Near zero, a feed-forward controller takes
 an input vector of zeros for the blank input of the answer phase, and all that follows is wrong.
@@ -89,6 +89,8 @@ class NTM(nn.Module):
         memory_locations: number of memory rows, ``N``.
         memory_width: length of a memory row, ``M``.
         shift_range: heads can move by ``-shift_range, ..., shift_range`` in one step.
+        learned_memory: learn the first memory too, from random rows that differ, and start the
+            heads as look-ups by content: for tasks that need a table more than a tape.
 
     Raises:
         ValueError: if a size is not positive, the shifts outnumber the locations, or the
@@ -108,6 +110,7 @@ class NTM(nn.Module):
         memory_locations: int = 128,
         memory_width: int = 20,
         shift_range: int = 1,
+        learned_memory: bool = False,
     ) -> None:
         super().__init__()
         self.settings = {
@@ -133,7 +136,12 @@ class NTM(nn.Module):
         self.initial_weighting_logits = nn.Parameter(
             torch.zeros(read_heads + write_heads, memory_locations)
         )
+        self.initial_memory: nn.Parameter | None = None
+        if learned_memory:
+            self.initial_memory = nn.Parameter(torch.randn(memory_width, memory_locations).T)
         self.reset_parameters()
+        if learned_memory:
+            self.heads.start_with_look_ups()
 
     def reset_parameters(self) -> None:
         """Draw the start from which nearly every seed learns.
@@ -148,7 +156,7 @@ class NTM(nn.Module):
         nn.init.constant_(self.initial_weighting_logits[:, 0], math.log(self.memory_shape[0]))
 
     def initial_state(self, batch_size: int, memory_locations: int | None = None) -> NTMState:
-        """Return the start: constant memory; learned weightings, reads and controller state.
+        """Return the start: constant or learned memory; learned weightings, reads and controller.
 
         Args:
             batch_size: sequences to run at once.
@@ -163,7 +171,10 @@ class NTM(nn.Module):
         if locations > most:
             raise ValueError(f"memory_locations: expected at most {most}, got {locations}")
         weighting = torch.softmax(self.initial_weighting_logits[:, :locations], dim=-1)
-        cells = weighting.new_full((batch_size, width, locations), INITIAL_MEMORY)
+        if self.initial_memory is None:
+            cells = weighting.new_full((batch_size, width, locations), INITIAL_MEMORY)
+        else:
+            cells = self.initial_memory[:locations].T.expand(batch_size, -1, -1).contiguous()
         return NTMState(
             memory=cells.transpose(1, 2),  # laid out as fused.py likes it
             weighting=weighting.expand(batch_size, -1, -1),
@@ -279,9 +290,9 @@ class NTM(nn.Module):
 
 
 def _check(settings: dict[str, Any]) -> None:
-    sizes = {name: value for name, value in settings.items() if name != "controller"}
-    shift_range, locations = sizes.pop("shift_range"), sizes["memory_locations"]
-    check_positive(**sizes)
+    others = ("controller", "shift_range", "learned_memory")
+    check_positive(**{name: value for name, value in settings.items() if name not in others})
+    shift_range, locations = settings["shift_range"], settings["memory_locations"]
     if settings["controller"] not in CONTROLLERS:
         raise ValueError(
             f"controller: expected one of {sorted(CONTROLLERS)}, got {settings['controller']!r}"

@@ -40,9 +40,8 @@ class Recipe:
         paper: the paper's settings.
         network: keyword arguments of ``NTM`` or ``LSTMBaseline``.
         training: keyword arguments of ``train``.
-        input_gain: for an input channel that carries a number among bits, how many times larger its
-            weights into the controller start. A number far beyond the training range then meets
-            units that are saturated already, and drives them nowhere new.
+        input_gain: by input channel, how many times larger its weights into the controller start.
+            Channels of the task come first, then those of the reads.
     """
 
     task: str
@@ -96,7 +95,8 @@ _LSTM = {"sequences": 640_000, "batch_size": 64, "learning_rate": 1e-3, "epsilon
          "smoothing": 0.999, "decay": 0.5, "mixed": False, "validate_every": 16_000}  # fmt: skip
 
 # One difficulty a batch wastes less on padding. The task is learned before hardening starts; beyond
-# the training range, hardening makes the difference.
+# the training range, hardening makes the difference. The count is a number among bits: larger first
+# weights saturate the units that listen to it, so a count never heard drives them nowhere new.
 _REPEAT = _NTM | {"sequences": 400_000, "mixed": False, "harden_after": 200_000,
                   "weight_noise": 0.04, "memory_sizes": [32, 128], "decay": 0.6,
                   "validate_every": 10_000, "validation_sequences": 200}  # fmt: skip
@@ -108,6 +108,14 @@ _REPEAT_LSTM = _REPEAT | {
     "average": 0.98,
 }
 _COUNT = {9: 8.0}
+
+# A table in memory from the start. The bit speaks louder than what was read, so that a controller's
+# state, and with it the location, is decided by the last few bits.
+_TABLE = _heads(1) | {"learned_memory": True}
+_NGRAMS = {"sequences": 400_000, "batch_size": 16, "learning_rate": 1e-3, "epsilon": 1e-8,
+           "smoothing": 0.999, "decay": 1.0, "mixed": False, "validate_every": 2_000,
+           "validation_sequences": 64}  # fmt: skip
+_BIT = {0: 4.0} | dict.fromkeys(range(1, 21), 0.4)
 
 RECIPES: dict[tuple[str, str], Recipe] = {
     (row.task, row.model): row
@@ -130,8 +138,9 @@ RECIPES: dict[tuple[str, str], Recipe] = {
                _heads(1), _NTM_LSTM),
         Recipe("associative-recall", "lstm", Paper(0, "3 x 256", 1e-4, 1_344_518),
                {"hidden_size": 256, "layers": 3}, _LSTM),
-        Recipe("dynamic-ngrams", "ntm-feedforward", Paper(1, "100", 3e-5, 14_656), _heads(1), _NTM),
-        Recipe("dynamic-ngrams", "ntm-lstm", Paper(1, "100", 3e-5, 61_749), _heads(1), _NTM_LSTM),
+        Recipe("dynamic-ngrams", "ntm-feedforward", Paper(1, "100", 3e-5, 14_656), _TABLE,
+               _NGRAMS, _BIT),
+        Recipe("dynamic-ngrams", "ntm-lstm", Paper(1, "100", 3e-5, 61_749), _TABLE, _NGRAMS, _BIT),
         Recipe("dynamic-ngrams", "lstm", Paper(0, "3 x 128", 1e-4, 331_905),
                {"hidden_size": 128, "layers": 3}, _LSTM),
         Recipe("priority-sort", "ntm-feedforward", Paper(8, "512", 3e-5, 508_305),

@@ -85,3 +85,28 @@ def test_each_output_of_the_layer_sets_one_parameter_of_one_head(heads: Heads) -
                 assert (touched.sum(dim=1) == 1).all(), name
             owners += used
     assert (owners == 1).all()
+
+
+def test_a_start_with_look_ups_changes_what_it_says_and_nothing_else(heads: Heads) -> None:
+    hidden = torch.randn(3, 7)
+    before = heads(hidden)
+    add_bias = heads.linear.bias[-M:].detach()
+    heads.start_with_look_ups()
+    after = heads(hidden)
+    for name in ("key", "sharpening"):
+        assert getattr(after, name).equal(getattr(before, name)), name
+    torch.testing.assert_close(
+        after.key_strength.expm1().log(), before.key_strength.expm1().log() + 10
+    )
+    torch.testing.assert_close(after.gate.logit(), before.gate.logit() + 3)
+    torch.testing.assert_close(after.erase_vector.logit(), before.erase_vector.logit() - 4)
+    ratio = after.shift_weighting / before.shift_weighting
+    torch.testing.assert_close(
+        (ratio / ratio[..., :1]).log(),
+        torch.tensor([0.0, 0, 3, 0, 0]).expand(3, H, S),
+        rtol=0,
+        atol=1e-5,
+    )
+    torch.testing.assert_close(
+        after.add_vector.atanh() - add_bias, 0.2 * (before.add_vector.atanh() - add_bias)
+    )

@@ -17,6 +17,7 @@ SHAPES: list[dict[str, int]] = [
     {"read_heads": 2, "write_heads": 3, "controller_layers": 2},
     {"read_heads": 3, "write_heads": 1, "shift_range": 2},
     {"shift_range": 0},
+    {"learned_memory": True},
 ]
 T, B, I, O = 6, 3, 4, 2  # noqa: E741
 
@@ -219,6 +220,25 @@ class TestInitialState:
     def test_the_memory_is_constant(self) -> None:
         assert (NTM(I, O).initial_state(2).memory == INITIAL_MEMORY).all()
 
+    def test_a_learned_memory_starts_with_rows_that_differ(self) -> None:
+        model = NTM(I, O, learned_memory=True)
+        memory = model.initial_state(2).memory
+        assert memory[0].equal(memory[1])
+        assert torch.cdist(memory[0], memory[0]).fill_diagonal_(9).min() > 1
+        small = model.initial_state(2, 40).memory
+        assert small.equal(memory[:, :40])
+        assert "initial_memory" not in NTM(I, O).state_dict()
+
+    @both_controllers
+    def test_with_a_learned_memory_heads_start_as_look_ups(self, controller: str) -> None:
+        """So the controller's state decides the location, and the table is not overwritten."""
+        torch.manual_seed(0)
+        model = NTM(I, O, controller=controller, learned_memory=True)
+        _, trace = model.trace(draw(T, B, I, dtype=torch.float32))
+        torch.testing.assert_close(trace.shifted, trace.content, rtol=0, atol=0.2)
+        assert trace.weighting.amax(-1).min() > 0.1
+        assert (trace.memory[-1] - trace.memory[0]).abs().max() < 0.5
+
     def test_half_of_each_weighting_is_on_location_0(self) -> None:
         weighting = NTM(I, O, read_heads=2).initial_state(2).weighting
         torch.testing.assert_close(weighting[..., 0], torch.full((2, 3), 0.5), rtol=0, atol=0.01)
@@ -253,12 +273,15 @@ def test_weights_move_from_one_machine_to_another() -> None:
 
 @both_controllers
 @torch.no_grad()
-def test_a_smaller_memory(controller: str) -> None:
+@pytest.mark.parametrize("learned", [False, True])
+def test_a_smaller_memory(controller: str, learned: bool) -> None:
     """The same weights run with fewer locations, as a machine built that way would."""
-    model, inputs = build(controller), draw(T, B, I)
-    small = build(controller, memory_locations=5)
+    model, inputs = build(controller, learned_memory=learned), draw(T, B, I)
+    small = build(controller, memory_locations=5, learned_memory=learned)
     weights = dict(model.state_dict())
     weights["initial_weighting_logits"] = weights["initial_weighting_logits"][:, :5]
+    if learned:
+        weights["initial_memory"] = weights["initial_memory"][:5]
     small.load_state_dict(weights)
     state = model.initial_state(B, 5)
     assert state.memory.shape[1] == state.weighting.shape[2] == 5

@@ -11,6 +11,7 @@ from ntm_tutorial.lstm import LSTMBaseline
 from ntm_tutorial.ntm import NTM
 from ntm_tutorial.recipes import MODELS, RECIPES, Recipe, recipe
 from ntm_tutorial.tasks import TASKS
+from ntm_tutorial.tasks.dynamic_ngrams import contexts
 from ntm_tutorial.training import train
 
 all_recipes = pytest.mark.parametrize(
@@ -133,3 +134,17 @@ def test_a_number_among_bits_starts_with_larger_weights(model: str) -> None:
         if name in ("controller.layers.0.weight", "controller.layers.0.weight_ih"):
             expected[:, 9] *= 8
         assert value.equal(expected), name
+
+
+@pytest.mark.parametrize("model", ["ntm-feedforward", "ntm-lstm"])
+def test_in_ngrams_the_bit_speaks_louder_than_the_reads(model: str) -> None:
+    """Then the context decides where the heads look from the start, before any training."""
+    machine = recipe("dynamic-ngrams", model).build()
+    assert isinstance(machine, NTM)
+    episode = TASKS["dynamic-ngrams"].sample(100, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        _, trace = machine.trace(episode.inputs)
+    context, weighting = contexts(episode.inputs[..., 0])[20:], trace.read_weighting[20:, :, 0]
+    spread = weighting - weighting.mean((0, 1))
+    within = [weighting[context == c] - weighting[context == c].mean(0) for c in range(32)]
+    assert torch.cat(within).square().sum() < 0.7 * spread.square().sum()
