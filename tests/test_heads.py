@@ -96,7 +96,7 @@ def test_a_start_with_look_ups_changes_what_it_says_and_nothing_else(heads: Head
     for name in ("key", "sharpening"):
         assert getattr(after, name).equal(getattr(before, name)), name
     torch.testing.assert_close(
-        after.key_strength.expm1().log(), before.key_strength.expm1().log() + 10
+        after.key_strength.expm1().log(), before.key_strength.expm1().log() + 4
     )
     torch.testing.assert_close(after.gate.logit(), before.gate.logit() + 3)
     torch.testing.assert_close(after.erase_vector.logit(), before.erase_vector.logit() - 4)

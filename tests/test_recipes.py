@@ -11,7 +11,6 @@ from ntm_tutorial.lstm import LSTMBaseline
 from ntm_tutorial.ntm import NTM
 from ntm_tutorial.recipes import MODELS, RECIPES, Recipe, recipe
 from ntm_tutorial.tasks import TASKS
-from ntm_tutorial.tasks.dynamic_ngrams import contexts
 from ntm_tutorial.training import train
 
 all_recipes = pytest.mark.parametrize(
@@ -137,14 +136,14 @@ def test_a_number_among_bits_starts_with_larger_weights(model: str) -> None:
 
 
 @pytest.mark.parametrize("model", ["ntm-feedforward", "ntm-lstm"])
-def test_in_ngrams_the_bit_speaks_louder_than_the_reads(model: str) -> None:
-    """Then the context decides where the heads look from the start, before any training."""
+def test_in_ngrams_the_first_reads_tell_of_the_last_five_bits(model: str) -> None:
+    """A linear map, fitted on 32 sequences, finds the fifth bit from the end better than chance."""
     machine = recipe("dynamic-ngrams", model).build()
     assert isinstance(machine, NTM)
-    episode = TASKS["dynamic-ngrams"].sample(100, generator=torch.Generator().manual_seed(0))
+    bits = torch.randint(2, (120, 48, 1), generator=torch.Generator().manual_seed(0)).float()
     with torch.no_grad():
-        _, trace = machine.trace(episode.inputs)
-    context, weighting = contexts(episode.inputs[..., 0])[20:], trace.read_weighting[20:, :, 0]
-    spread = weighting - weighting.mean((0, 1))
-    within = [weighting[context == c] - weighting[context == c].mean(0) for c in range(32)]
-    assert torch.cat(within).square().sum() < 0.7 * spread.square().sum()
+        _, trace = machine.trace(bits)
+    reads, wanted = trace.reads[20:, :, 0], 2 * bits[16:-4] - 1
+    fit = torch.linalg.lstsq(reads[:, :32].flatten(0, 1), wanted[:, :32].flatten(0, 1)).solution
+    left = (reads[:, 32:] @ fit - wanted[:, 32:]).square().mean()
+    assert left < 0.9
