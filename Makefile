@@ -12,7 +12,7 @@ MODEL ?= ntm-lstm
 PORT  ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help venv book serve test lint format notebooks figure train bench links clean
+.PHONY: help venv book serve test browser lint format notebooks figure train bench links clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -36,8 +36,11 @@ book: .venv/stamp ## build the book into _build/html, warnings are errors
 serve: book ## build the book and serve it on this machine; another port: PORT=8080
 	$(BIN)/python -m http.server $(PORT) --bind localhost --directory _build/html
 
-test: lint ## run everything that CI runs: lint, unit tests, notebooks, the book
+test: lint browser ## run everything that CI runs: lint, unit tests, notebooks, the book's pages
 	$(BIN)/pytest -n 2 --dist loadfile
+
+browser: .venv/stamp ## find the Chromium that the tests open the pages in, or install one
+	$(BIN)/python tools/browser.py
 
 lint: .venv/stamp ## check style and types: ruff, mypy
 	$(BIN)/ruff check .

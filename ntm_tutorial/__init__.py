@@ -8,7 +8,7 @@ Read it from the ground up; a file imports only from those above it in this list
     evaluation  recipes              how to score a model; every setting, the paper's and ours
     training    pretrained  storage  the training loop; models that come trained; files
     plots       diagrams             pictures for the book
-    widgets     cli                  explorers with sliders; the command line
+    widgets     playground  cli      explorers with sliders; machines for the book's pages; commands
 """
 
 from ntm_tutorial import pretrained

@@ -1,40 +1,15 @@
 """The book builds without a warning, and what it shows is whole."""
 
-import os
-import re
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-import pytest
 import yaml
 from bs4 import BeautifulSoup
 
 from tools.links import ROOT
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the book in a folder of its own, as `make book` does, and return its root."""
-    folder = tmp_path_factory.mktemp("book")
-    jupyter_book = Path(sys.executable).with_name("jupyter-book")
-    options = ["-W", "-n", "--keep-going", "--path-output", str(folder)]
-    build = subprocess.run(
-        [str(jupyter_book), "build", str(ROOT), *options],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "NO_COLOR": "1"},
-        check=False,
-    )
-    output = build.stdout + build.stderr
-    warnings = [line for line in output.splitlines() if re.search(r"WARNING|ERROR|Warning:", line)]
-    assert build.returncode == 0, output[-4000:]
-    assert not warnings, "\n".join(warnings)
-    return folder / "_build" / "html"
 
 
 @cache

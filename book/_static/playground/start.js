@@ -1,0 +1,22 @@
+/** Start the playgrounds of a page, each when it is about to come into view. */
+"use strict";
+
+(() => {
+  const KINDS = {
+    addressing: (place) => new Addressing.Playground(place),
+    copy: (place) => new Sequences.Playground(place, "copy"),
+    "repeat-copy": (place) => new Sequences.Playground(place, "repeat-copy"),
+    ngrams: (place) => new NGrams.Playground(place),
+  };
+  const soon = new IntersectionObserver(
+    (entries) => {
+      for (const { isIntersecting, target } of entries) {
+        if (!isIntersecting) continue;
+        soon.unobserve(target);
+        KINDS[target.dataset.playground](target);
+      }
+    },
+    { rootMargin: "600px" },
+  );
+  for (const place of document.querySelectorAll("[data-playground]")) soon.observe(place);
+})();

@@ -1,0 +1,215 @@
+/**
+ * The tasks, as the playground offers them: their sequences, what their settings mean, and what is
+ * to be said of an answer. An episode is { inputs, targets, asked }, one entry a step; `asked` says
+ * whether the step's output counts. The Python package draws the same episodes from its own dice.
+ */
+"use strict";
+
+const Tasks = (() => {
+  const BITS = 8;
+
+  /** Who answers, in the order of the page; a trained machine's name is its task's and this. */
+  const MACHINES = [
+    { model: "ntm-lstm", label: "NTM, LSTM controller" },
+    { model: "ntm-feedforward", label: "NTM, feed-forward controller" },
+    { model: "lstm", label: "LSTM" },
+  ];
+
+  /** Return dice that fall alike for the same seed: mulberry32, numbers in [0, 1). */
+  function dice(seed) {
+    let state = seed | 0;
+    return () => {
+      state = (state + 0x6d2b79f5) | 0;
+      let t = Math.imul(state ^ (state >>> 15), 1 | state);
+      t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+      return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+    };
+  }
+
+  const flip = (random) => (random() < 0.5 ? 0 : 1);
+  const randomVectors = (random, length) =>
+    Array.from({ length }, () => Float64Array.from({ length: BITS }, () => flip(random)));
+
+  /** Make a vector of so many channels that begins with these values; the rest is 0. */
+  function channels(size, values = []) {
+    const vector = new Float64Array(size);
+    vector.set(values);
+    return vector;
+  }
+
+  const plural = (count, noun) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
+
+  /** Count the wrong bits of each step; a logit above 0 says 1. */
+  const wrongBits = (episode, logits) =>
+    logits.map((said, t) =>
+      episode.asked[t] ? said.filter((x, o) => x > 0 !== episode.targets[t][o] > 0.5).length : 0,
+    );
+
+  const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
+
+  /** Count the leading entries that hold. */
+  const leading = (list, holds) => {
+    const end = list.findIndex((item) => !holds(item));
+    return end < 0 ? list.length : end;
+  };
+
+  const sequence = { name: "sequence", label: "Sequence no.", low: 1, high: 9999, start: 1 };
+
+  // ---- Copy -------------------------------------------------------------------------------------
+
+  const copy = {
+    name: "copy",
+    controls: [{ name: "length", label: "Length", low: 1, high: 120, start: 20 }, sequence],
+    trained: "Trained on lengths 1 to 20.",
+    inputRows: BITS + 1,
+    lookAt: 30, // the step shown at first
+    presets: [
+      ["as trained", { length: 20 }],
+      ["three times as long", { length: 60 }],
+      ["six times as long", { length: 120 }],
+    ],
+
+    /** Vectors, a delimiter, then silence in which the vectors are due. */
+    episode({ length, sequence }) {
+      const vectors = randomVectors(dice(sequence), length);
+      const due = (t) => (t > length ? vectors[t - length - 1] : undefined);
+      const steps = Array.from({ length: 2 * length + 1 }, (_, t) => t);
+      return {
+        inputs: steps.map((t) =>
+          channels(BITS + 1, t === length ? [...channels(BITS), 1] : vectors[t]),
+        ),
+        targets: steps.map((t) => channels(BITS, due(t))),
+        asked: steps.map((t) => t > length),
+      };
+    },
+
+    phase({ length }, t) {
+      if (t < length) return `vector ${t + 1} of ${length} goes in`;
+      return t === length ? "delimiter" : `vector ${t - length} of ${length} is due`;
+    },
+
+    verdict({ length }, episode, logits) {
+      const wrong = wrongBits(episode, logits).slice(length + 1);
+      const right = leading(wrong, (count) => count === 0);
+      return (
+        `${sum(wrong).toLocaleString("en")} of ${plural(BITS * length, "bit")} wrong; ` +
+        (right === length
+          ? "every vector is right."
+          : `the first ${right} of ${length} vectors are right.`)
+      );
+    },
+  };
+
+  // ---- Repeat copy ------------------------------------------------------------------------------
+
+  /** Scale a repeat count to mean 0 and variance 1 over the training range, 1 to 10. */
+  const scaleRepeats = (repeats) => (repeats - 5.5) / Math.sqrt((10 ** 2 - 1) / 12);
+
+  const repeatCopy = {
+    name: "repeat-copy",
+    controls: [
+      { name: "length", label: "Length", low: 1, high: 30, start: 10 },
+      { name: "repeats", label: "Repeats", low: 1, high: 30, start: 10 },
+      sequence,
+    ],
+    trained: "Trained on lengths 1 to 10 and repeats 1 to 10.",
+    inputRows: BITS + 1, // without the repeat count, which is no bit
+    lookAt: 25,
+    presets: [
+      ["as trained", { length: 10, repeats: 10 }],
+      ["twice as long", { length: 20, repeats: 10 }],
+      ["twice as often", { length: 10, repeats: 20 }],
+    ],
+
+    /** Vectors, a delimiter with the repeat count, then all copies and an end marker are due. */
+    episode({ length, repeats, sequence }) {
+      const vectors = randomVectors(dice(sequence), length);
+      const end = length + 1 + length * repeats;
+      const steps = Array.from({ length: end + 1 }, (_, t) => t);
+      const due = (t) => (t > length && t < end ? vectors[(t - length - 1) % length] : undefined);
+      const delimiter = [...channels(BITS), 1, scaleRepeats(repeats)];
+      return {
+        inputs: steps.map((t) => channels(BITS + 2, t === length ? delimiter : vectors[t])),
+        targets: steps.map((t) => channels(BITS + 1, t === end ? [...channels(BITS), 1] : due(t))),
+        asked: steps.map((t) => t > length),
+      };
+    },
+
+    phase({ length, repeats }, t) {
+      if (t < length) return `vector ${t + 1} of ${length} goes in`;
+      if (t === length) return `delimiter, and the repeat count ${repeats}`;
+      const repetition = Math.floor((t - length - 1) / length);
+      if (repetition === repeats) return "the end marker is due";
+      const vector = (t - length - 1) % length;
+      return `repetition ${repetition + 1} of ${repeats}, vector ${vector + 1} of ${length} is due`;
+    },
+
+    verdict({ length, repeats }, episode, logits) {
+      const answers = logits.slice(length + 1, -1);
+      const copied = answers.map((said, t) => {
+        const due = episode.targets[length + 1 + t];
+        return said.subarray(0, BITS).filter((x, o) => x > 0 !== due[o] > 0.5).length;
+      });
+      const repetitions = Array.from({ length: repeats }, (_, r) =>
+        sum(copied.slice(r * length, (r + 1) * length)),
+      );
+      const right = leading(repetitions, (count) => count === 0);
+      const ends = repetitions
+        .map((_, r) => r + 1)
+        .filter((r) => logits[length + 1 + r * length][BITS] > 0);
+      const listed = ends.length > 6 ? `${ends.slice(0, 6).join(", ")} …` : ends.join(", ");
+      return (
+        `${sum(copied).toLocaleString("en")} of ` +
+        `${plural(BITS * length * repeats, "copied bit")} wrong; ` +
+        (right === repeats
+          ? "every repetition is right. "
+          : `the first ${right} of ${repeats} repetitions are right. `) +
+        (ends.length ? `It says “end” after repetition ${listed}.` : "It never says “end”.")
+      );
+    },
+  };
+
+  // ---- Dynamic N-grams --------------------------------------------------------------------------
+
+  const CONTEXT = 5;
+
+  const ngrams = {
+    context: CONTEXT,
+
+    /** Draw a table of 32 probabilities from Beta(1/2, 1/2), and 200 bits from it. */
+    draw(seed, length = 200) {
+      const random = dice(seed);
+      const probability = () => Math.sin((random() * Math.PI) / 2) ** 2;
+      const table = Array.from({ length: 2 ** CONTEXT }, probability);
+      const bits = Array.from({ length: CONTEXT }, () => flip(random));
+      while (bits.length < length) bits.push(random() < table[ngrams.contextAt(bits)] ? 1 : 0);
+      return bits;
+    },
+
+    /** Read the last five of some bits as a number, the latest bit last. */
+    contextAt: (bits) => parseInt(bits.slice(-CONTEXT).join(""), 2),
+
+    /**
+     * Count what followed the context at each step so far.
+     * @returns {{zeros: number, ones: number}[]} both 0 while the context is incomplete
+     */
+    counts(bits) {
+      const seen = new Map();
+      return bits.map((bit, t) => {
+        if (t >= CONTEXT) {
+          const before = ngrams.contextAt(bits.slice(0, t));
+          const { zeros, ones } = seen.get(before) ?? { zeros: 0, ones: 0 };
+          seen.set(before, bit ? { zeros, ones: ones + 1 } : { zeros: zeros + 1, ones });
+        }
+        const context = t >= CONTEXT - 1 ? ngrams.contextAt(bits.slice(0, t + 1)) : undefined;
+        return seen.get(context) ?? { zeros: 0, ones: 0 };
+      });
+    },
+
+    /** Equation 10, p = (N1 + 1/2) / (N1 + N0 + 1), of a 1 after each step. */
+    optimal: (bits) =>
+      ngrams.counts(bits).map(({ zeros, ones }) => (ones + 0.5) / (ones + zeros + 1)),
+  };
+
+  return { MACHINES, copy, "repeat-copy": repeatCopy, ngrams };
+})();

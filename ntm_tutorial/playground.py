@@ -1,0 +1,124 @@
+"""The playground on the book's pages: trained machines as scripts, and what they must compute.
+
+The pages run the machines in the reader's browser, with the JavaScript in
+``book/_static/playground``. This file writes the numbers that it needs. They stand in scripts,
+because a page that was opened from a disk may load nothing else.
+"""
+
+import base64
+import copy
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ntm_tutorial import pretrained
+from ntm_tutorial.evaluation import testing_seed
+from ntm_tutorial.lstm import LSTMBaseline
+from ntm_tutorial.ntm import NTM
+from ntm_tutorial.tasks import Task
+
+PART = 2**20
+"""Characters in one script; a longer text comes in several, so that a page can report progress."""
+
+Pack = dict[str, Any]
+"""Tensors as text: ``bits`` of a number, ``tensors`` (name and size), ``data`` in base64."""
+
+
+def write(folder: str | Path) -> list[Path]:
+    """Write every trained machine as scripts, and ``catalogue.js``, which lists them.
+
+    Returns:
+        the files.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    catalogue, written = {}, []
+    for task_name, model_name in pretrained.available():
+        name = f"{task_name}_{model_name}"
+        entry = pack_machine(pretrained.load(task_name, model_name).model)
+        data = entry.pop("data")
+        parts = [data[start : start + PART] for start in range(0, len(data), PART)]
+        for number, part in enumerate(parts):
+            written.append(folder / f"{name}.{number}.js")
+            written[-1].write_text(f'Weights.receive("{name}", {number}, "{part}");\n')
+        catalogue[name] = entry | {
+            "parts": len(parts),
+            "characters": len(data),
+            "digest": hashlib.sha256(data.encode()).hexdigest()[:12],
+        }
+    written.append(folder / "catalogue.js")
+    written[-1].write_text(f"Weights.list({json.dumps(catalogue, separators=(',', ':'))});\n")
+    return written
+
+
+def pack_machine(model: nn.Module) -> Pack:
+    """Pack all that a machine computes with, and its ``settings``.
+
+    The tensors are its layers, under PyTorch's names, and ``start...``, where a sequence begins.
+    The start is computed here, so that the browser need not know which of it was learned.
+
+    Raises:
+        ValueError: if the model is neither an NTM nor an LSTM of this package.
+    """
+    if isinstance(model, NTM):
+        memory, weighting, reads, controller = model.initial_state(1)
+        start = {"memory": memory, "weighting": weighting, "reads": reads}
+    elif isinstance(model, LSTMBaseline):
+        start, controller = {}, tuple(zip(*model.initial_state(1), strict=True))
+    else:
+        raise ValueError(f"model: expected an NTM or an LSTMBaseline, got {type(model).__name__}")
+    for layer, (hidden, cell) in enumerate(controller):
+        start |= {f"hidden.{layer}": hidden, f"cell.{layer}": cell}
+    tensors = {name: value for name, value in model.state_dict().items() if "initial" not in name}
+    tensors |= {f"start.{name}": value for name, value in start.items()}
+    return pack(tensors) | {"settings": model.settings}
+
+
+def pack(tensors: dict[str, Tensor]) -> Pack:
+    """Write tensors as text that ``Weights.unpack`` reads in the browser.
+
+    Each number takes as few bits, 16, 32 or 64, as hold all of them exactly. A model that
+    ``pretrained`` keeps in half precision so takes 16 here too, and gives the same answers.
+
+    Args:
+        tensors: by name; the browser gets them flat, row after row.
+    """
+    flat = torch.cat([tensor.detach().cpu().flatten().double() for tensor in tensors.values()])
+    types = (torch.float16, torch.float32, torch.float64)
+    dtype = next(dtype for dtype in types if torch.equal(flat.to(dtype).double(), flat))
+    return {
+        "bits": 8 * dtype.itemsize,
+        "tensors": [(name, tensor.numel()) for name, tensor in tensors.items()],
+        "data": base64.b64encode(flat.to(dtype).numpy().tobytes()).decode(),
+    }
+
+
+@torch.no_grad()
+def golden_case(model: nn.Module, task: Task, seed: int = 0, **difficulty: int) -> Pack:
+    """Let PyTorch compute what the browser has to compute too, in double precision as it does.
+
+    In single precision, rounding alone can move a long answer by more than the tests allow.
+
+    Args:
+        model: an NTM or an LSTM.
+        task: the task to draw from.
+        seed: which sequence, 0 to 2**30 - 1.
+        difficulty: such as ``length=120``.
+
+    Returns:
+        ``inputs`` (T, I), ``logits`` (T, O) and, of an NTM, ``weightings`` (T, H, N), packed.
+    """
+    generator = torch.Generator().manual_seed(testing_seed(seed))
+    inputs = task.sample(1, generator=generator, **difficulty).inputs.double()
+    model = copy.deepcopy(model).double()
+    case = {"inputs": inputs}
+    if isinstance(model, NTM):
+        case["logits"], trace = model.trace(inputs)
+        case["weightings"] = trace.weighting
+    else:
+        case["logits"], _ = model(inputs)
+    return pack(case)

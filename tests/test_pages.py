@@ -1,0 +1,172 @@
+"""Every page of the book, in a real browser: whole, quiet, accessible, readable in the dark.
+
+The ``visit`` fixture fails each test whose page asks another site for something, misses a file or
+writes an error to the console. Screenshots of each page, at two widths and in two themes, are left
+in `_build/screenshots`.
+"""
+
+import json
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import yaml
+from PIL import Image
+from playwright.sync_api import Page, expect
+from sphinx.errors import ExtensionError
+
+import tools.pages
+from ntm_tutorial.plots.style import PAPER
+from tests.browser import DESKTOP, PHONE, Tally, Visit, axe_violations
+from tools.links import ROOT
+
+SCREENSHOTS = ROOT / "_build" / "screenshots"
+FRONT_PAGE_LIMIT = 2e6
+"""Bytes, before anybody asks for a machine that the front page does not show at first."""
+
+
+def pages() -> list[str]:
+    """Return the address of each page of the book, and of those that Sphinx adds."""
+    contents = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    chapters = [chapter["file"] for part in contents["parts"] for chapter in part["chapters"]]
+    return [f"{name}.html" for name in (contents["root"], *chapters, "genindex", "search")]
+
+
+def wear(page: Page, theme: str) -> None:
+    """Let the reader's system ask for another theme, and wait until the page follows."""
+    page.emulate_media(color_scheme=theme)
+    page.wait_for_function("theme => document.documentElement.dataset.theme === theme", arg=theme)
+
+
+def wake_playgrounds(page: Page) -> None:
+    """Scroll to each playground, which starts it, wait until it has drawn, and scroll back."""
+    for place in page.locator("[data-playground]").all():
+        place.scroll_into_view_if_needed()
+        expect(place.locator("input").first).to_be_visible()
+    page.evaluate("() => scrollTo(0, 0)")
+
+
+def keep_picture(page: Page, address: str, name: str) -> None:
+    """Leave a screenshot of the whole page among the build's artefacts."""
+    picture = SCREENSHOTS / f"{Path(address).stem}_{name}.jpg"
+    page.screenshot(path=picture, full_page=True, type="jpeg", quality=60, animations="disabled")
+
+
+@pytest.mark.parametrize("address", pages())
+@pytest.mark.parametrize(
+    ("name", "width", "first", "from_file"),
+    [("desktop", DESKTOP, "light", False), ("phone", PHONE, "dark", True)],
+)
+def test_a_page_is_whole(
+    address: str, name: str, width: int, first: str, from_file: bool, visit: Visit, tally: Tally
+) -> None:
+    """On a large screen from a server, on a phone as a file; axe sees each in another theme."""
+    page = visit(address, width=width, theme=first, from_file=from_file).page
+    wake_playgrounds(page)
+    violations = axe_violations(page)
+    tally("pages opened", 1)
+    tally("serious axe violations", len(violations))
+    assert not violations, "\n".join(violations)
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= width
+    keep_picture(page, address, f"{name}_{first}")
+    other = "dark" if first == "light" else "light"
+    wear(page, other)
+    keep_picture(page, address, f"{name}_{other}")
+
+
+def test_the_front_page_is_light_and_shows_a_machine_at_work(visit: Visit, tally: Tally) -> None:
+    tab = visit("index.html")
+    tab.page.wait_for_url("**/book/intro.html")
+    tab.page.wait_for_load_state("networkidle")
+    sizes = tab.page.evaluate(
+        "() => performance.getEntries().map(e => e.decodedBodySize || 0).reduce((a, b) => a + b)"
+    )
+    tally("KB on the front page", round(sizes / 1000))
+    assert 50_000 < sizes < FRONT_PAGE_LIMIT
+    wake_playgrounds(tab.page)
+    expect(tab.page.locator("[data-playground] canvas").first).to_be_visible()
+
+
+def test_mathematics_is_set(visit: Visit) -> None:
+    page = visit("book/notation.html", from_file=True).page
+    formulas = page.locator(".math")
+    assert formulas.count() > 50
+    assert page.locator(".math mjx-container").count() == formulas.count()
+    assert page.locator(".math mjx-merror").count() == 0
+    assert page.evaluate("() => document.fonts.check('16px MJXTEX')")
+
+
+def test_a_wide_formula_scrolls_by_keyboard_and_only_where_it_must(visit: Visit) -> None:
+    page = visit("book/notation.html", width=PHONE).page
+    wide = page.locator("mjx-container[display][tabindex='0']")
+    expect(wide.first).to_be_attached()
+    page.set_viewport_size({"width": 2 * DESKTOP, "height": 900})
+    expect(wide).to_have_count(0)
+
+
+def test_the_reader_can_change_the_theme(visit: Visit) -> None:
+    page = visit("book/intro.html").page
+    html, button = page.locator("html"), page.get_by_role("button", name="Color mode").first
+    for theme in ("dark", "light"):
+        button.click()
+        expect(html).to_have_attribute("data-mode", theme)
+        expect(html).to_have_attribute("data-theme", theme)
+
+
+@pytest.mark.parametrize("from_file", [False, True])
+def test_the_search_finds(from_file: bool, visit: Visit) -> None:
+    page = visit("search.html?q=sharpening", from_file=from_file).page
+    expect(page.locator("#search-results li a").first).to_be_visible()
+
+
+@pytest.mark.parametrize("address", [page for page in pages() if page.startswith("notebooks")])
+def test_figures_keep_their_paper_in_the_dark(address: str, visit: Visit) -> None:
+    """Ink on light paper, whole and unfiltered: what can be read by day can be read by night."""
+    page = visit(address, theme="dark").page
+    looks = page.locator("article :is(.cell_output, figure) img").evaluate_all(
+        "images => images.map(image => getComputedStyle(image))"
+        ".map(look => [look.backgroundColor, look.filter, look.opacity])"
+    )
+    red, green, blue = bytes.fromhex(PAPER.removeprefix("#"))
+    assert looks
+    assert all(look == [f"rgb({red}, {green}, {blue})", "none", "1"] for look in looks), looks
+
+
+def test_figures_are_drawn_in_one_style(site: Path) -> None:
+    """Each picture is drawn on the same opaque paper, up to its edges."""
+    paper = (*bytes.fromhex(PAPER.removeprefix("#")), 255)
+    pictures = sorted((site / "_images").glob("*.png"))
+    assert pictures
+    for path in pictures:
+        with Image.open(path) as picture:
+            right, bottom = picture.width - 1, picture.height - 1
+            corners = {
+                picture.convert("RGBA").getpixel(corner)
+                for corner in ((0, 0), (right, 0), (0, bottom), (right, bottom))
+            }
+        assert corners == {paper}, path.name
+
+
+def test_a_playground_stands_where_a_widget_would_be_dead(site: Path) -> None:
+    """A page shows no slider that needs a kernel, but the playground, and says how to run live."""
+    explorers = 0
+    for path in sorted(ROOT.glob("notebooks/*.ipynb")):
+        built = (site / "notebooks" / path.with_suffix(".html").name).read_text()
+        assert "widget-view+json" not in built and "jupyter-widgets" not in built, path.name
+        cells = json.loads(path.read_text())["cells"]
+        for before, cell in pairwise(cells):
+            if cell["cell_type"] == "code" and "_explorer(" in "".join(cell["source"]):
+                explorers += 1
+                assert 'data-playground="' in "".join(before["source"]), path.name
+                assert "Jupyter" in "".join(before["source"]), path.name
+    assert explorers
+
+
+def test_the_mathjax_served_is_the_one_published(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (tools.pages.mathjax() / tools.pages.SCRIPT).is_file()
+    monkeypatch.setattr(tools.pages, "SHA256", "0" * 64)
+    with pytest.raises(ExtensionError, match=r"is not MathJax 3\.2\.2"):
+        tools.pages.mathjax()
+    monkeypatch.setattr(tools.pages, "PACKAGE", "pytest")
+    with pytest.raises(ExtensionError, match=r"pytest holds no tex-chtml\.js"):
+        tools.pages.mathjax()

@@ -1,0 +1,581 @@
+"""The playground: it computes what PyTorch computes, and every control does something."""
+
+import base64
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+import torch
+from playwright.sync_api import Locator, Page
+
+from ntm_tutorial import NTM, TASKS, LSTMBaseline, addressing, playground, plots, pretrained
+from ntm_tutorial.tasks.dynamic_ngrams import counts, optimal_predictions
+from tests.browser import DESKTOP, PHONE, Tab, Tally, Visit, axe_violations
+
+PAGES = {
+    "front": "book/intro.html",
+    "addressing": "notebooks/04_location_addressing.html",
+    "copy": "notebooks/07_copy.html",
+    "repeat-copy": "notebooks/08_repeat_copy.html",
+    "ngrams": "notebooks/10_dynamic_ngrams.html",
+}
+CASES = 20
+TOLERANCE = 1e-4
+
+COMPARE = """
+([machine, cases]) => {
+  const { input_size: I, output_size: O } = machine.settings;
+  const worst = { outputs: 0, weightings: 0, flipped: 0 };
+  for (const packed of cases) {
+    const { inputs, logits, weightings } = Weights.unpack(packed, packed.data);
+    const steps = Array.from({ length: inputs.length / I }, (_, t) =>
+      inputs.subarray(t * I, (t + 1) * I));
+    let t = 0;
+    for (const step of Machines.run(machine, steps)) {
+      step.logits.forEach((x, o) => {
+        const y = logits[t * O + o];
+        const difference = Math.abs(Machines.sigmoid(x) - Machines.sigmoid(y));
+        worst.outputs = Math.max(worst.outputs, difference);
+        worst.flipped += x > 0 !== y > 0;
+      });
+      const all = (step.state.weightings ?? []).flatMap((w) => Array.from(w));
+      all.forEach((w, i) => {
+        worst.weightings = Math.max(worst.weightings, Math.abs(w - weightings[t * all.length + i]));
+      });
+      t++;
+    }
+  }
+  return worst;
+}
+"""
+
+
+def start(visit: Visit, kind: str, query: str = "", **options: Any) -> Tab:
+    """Open the page of a playground, and wait until it has come to rest."""
+    tab = visit(PAGES[kind] + query, **options)
+    place(tab.page).scroll_into_view_if_needed()
+    rest(tab.page)
+    return tab
+
+
+def place(page: Page) -> Locator:
+    return page.locator("[data-playground]")
+
+
+def rest(page: Page) -> None:
+    """Wait until the playground shows its answer."""
+    page.wait_for_selector(".pg-summary:not([aria-busy=true]):not(:empty)")
+    page.wait_for_function("() => !document.querySelector('.pg-note')?.textContent")
+
+
+def address(page: Page) -> str:
+    """Return the page's address, which follows the settings a little later."""
+    page.wait_for_timeout(250)
+    return page.url
+
+
+def summary(page: Page) -> str:
+    return " ".join(page.locator(".pg-summary, .pg-where").all_inner_texts())
+
+
+def picture(page: Page) -> str:
+    """Return everything drawn: each canvas as data, each bar of a table, the cursor."""
+    return page.evaluate(
+        """() => JSON.stringify([
+          Array.from(document.querySelectorAll(".playground canvas"))
+            .filter((canvas) => canvas.offsetParent)
+            .map((canvas) => canvas.toDataURL()),
+          Array.from(document.querySelectorAll(".pg-bar"), (c) => c.getAttribute("style")),
+          document.querySelector(".pg-cursor")?.getAttribute("style"),
+        ])"""
+    )
+
+
+# ---- Right: JavaScript against PyTorch
+
+
+def golden_cases(model: NTM | LSTMBaseline, task_name: str) -> list[playground.Pack]:
+    """Compute cases from the easy end to twice the training range; an LSTM's stay within it."""
+    task, found = TASKS[task_name], []
+    reach = 1 if isinstance(model, LSTMBaseline) else 2
+    for number in range(CASES):
+        share = number / (CASES - 1)
+        difficulty = {}
+        for name, (low, high) in task.training_range.items():
+            high = high if low == high else reach * high
+            difficulty[name] = low + round(share * (high - low))
+            share = 1 - share  # a long list is repeated seldom, so that no case takes minutes
+        found.append(playground.golden_case(model, task, seed=number, **difficulty))
+    return found
+
+
+def report(name: str, worst: dict[str, float]) -> None:
+    print(
+        f"{name}: {CASES} cases, largest difference of outputs {worst['outputs']:.1e}, of "
+        f"weightings {worst['weightings']:.1e}, answers that differ {worst['flipped']}"
+    )
+
+
+@pytest.mark.parametrize(("task", "model"), pretrained.available())
+def test_a_trained_machine_is_pytorchs(visit: Visit, tally: Tally, task: str, model: str) -> None:
+    page = visit(PAGES["repeat-copy"]).page
+    cases = golden_cases(pretrained.load(task, model).model, task)
+    worst = page.evaluate(
+        f"async ([name, cases]) => ({COMPARE})([await Weights.load(name), cases])",
+        [f"{task}_{model}", cases],
+    )
+    tally("golden cases", len(cases))
+    report(f"{task}, {model}", worst)
+    assert worst["outputs"] < TOLERANCE and worst["weightings"] < TOLERANCE
+    assert worst["flipped"] == 0
+
+
+def build_machines() -> dict[str, NTM | LSTMBaseline]:
+    """Build untrained machines of every shape that the book has, and some more."""
+    torch.manual_seed(0)
+    small = {"controller_size": 12, "memory_locations": 10, "memory_width": 5}
+    return {
+        "feedforward": NTM(9, 8, **small),
+        "deep feedforward": NTM(9, 8, controller_layers=2, **small),
+        "lstm controller": NTM(9, 8, controller="lstm", **small),
+        "deep lstm controller": NTM(9, 8, controller="lstm", controller_layers=2, **small),
+        "many heads": NTM(9, 8, read_heads=3, write_heads=2, **small),
+        "wide shifts": NTM(9, 8, shift_range=3, **small),
+        "no shifts": NTM(9, 8, shift_range=0, **small),
+        "learned memory": NTM(9, 8, learned_memory=True, **small),
+        "lstm": LSTMBaseline(9, 8, hidden_size=7, layers=2),
+        "shallow lstm": LSTMBaseline(9, 8, hidden_size=7, layers=1),
+    }
+
+
+def test_any_machine_is_pytorchs(visit: Visit) -> None:
+    page = visit(PAGES["copy"]).page
+    for name, model in build_machines().items():
+        with torch.no_grad():
+            for parameter in model.parameters():  # also what starts at zero
+                parameter.add_(0.3 * torch.randn_like(parameter))
+        packed = playground.pack_machine(model)
+        cases = [playground.golden_case(model, TASKS["copy"], seed, length=6) for seed in range(3)]
+        worst = page.evaluate(
+            f"""([packed, cases]) => ({COMPARE})(
+              [Machines.build(packed.settings, Weights.unpack(packed, packed.data)), cases])""",
+            [packed, cases],
+        )
+        assert worst["outputs"] < 1e-6 and worst["weightings"] < 1e-6, (name, worst)
+
+
+def test_the_addressing_figure_is_equations_5_to_9(visit: Visit) -> None:
+    page = visit(PAGES["addressing"]).page
+    memory = torch.tensor(page.evaluate("() => Addressing.MEMORY"), dtype=torch.float64)[None]
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(50):
+        k1, k2, k3, shift = (2 * torch.rand(4, generator=generator) - 1).tolist()
+        strength, gate, sharpening = (
+            torch.rand(3, generator=generator) * torch.tensor([30.0, 1.0, 9.0])
+            + torch.tensor([0.5, 0.0, 1.0])
+        ).tolist()
+        before, steps = torch.randint(8, (2,), generator=generator).tolist()
+        settings = {
+            "k1": k1, "k2": k2, "k3": k3, "strength": strength, "before": before, "gate": gate,
+            "shift": shift, "sharpening": sharpening, "steps": steps + 1,
+        }  # fmt: skip
+        shown = page.evaluate(
+            """(settings) => Object.fromEntries(Object.entries(Addressing.stages(settings))
+                 .map(([name, values]) => [name, Array.from(values)]))""",
+            settings,
+        )
+        key = torch.tensor([[[k1, k2, k3]]], dtype=torch.float64)
+        s = torch.tensor([[[max(-shift, 0), 1 - abs(shift), max(shift, 0)]]], dtype=torch.float64)
+        beta, g, gamma = (torch.full((1, 1, 1), x).double() for x in (strength, gate, sharpening))
+        final = torch.eye(8, dtype=torch.float64)[before][None, None]
+        for _ in range(steps + 1):
+            stages = {"previous": final, "similarity": addressing.cosine_similarity(memory, key)}
+            stages["content"] = addressing.content_weighting(memory, key, beta)
+            stages["gated"] = addressing.interpolate(stages["content"], final, g)
+            stages["shifted"] = addressing.shift(stages["gated"], s)
+            final = stages["final"] = addressing.sharpen(stages["shifted"], gamma)
+        assert shown.keys() == stages.keys()
+        for name, weights in stages.items():
+            assert torch.allclose(weights.flatten(), torch.tensor(shown[name]).double(), atol=1e-6)
+
+
+def test_the_table_shows_the_numbers_of_the_stages(visit: Visit) -> None:
+    page = start(visit, "addressing", "?k1=0.3&gate=0.45&steps=3").page
+    shown = [
+        float(text.replace("−", "-")) for text in page.locator("td.pg-final").all_inner_texts()
+    ]
+    settings = {"k1": 0.3, "k2": 1, "k3": 0, "strength": 5, "before": 6, "gate": 0.45,
+                "shift": 0.8, "sharpening": 3, "steps": 3}  # fmt: skip
+    final = page.evaluate("(s) => Array.from(Addressing.stages(s).final)", settings)
+    assert shown == pytest.approx(final, abs=0.00501)
+
+
+@pytest.mark.parametrize(
+    ("task", "difficulty"),
+    [
+        ("copy", {"length": 1}),
+        ("copy", {"length": 7}),
+        ("repeat-copy", {"length": 1, "repeats": 1}),
+        ("repeat-copy", {"length": 4, "repeats": 13}),
+    ],
+)
+def test_an_episode_is_the_packages(visit: Visit, task: str, difficulty: dict[str, int]) -> None:
+    page = visit(PAGES[task]).page
+    found = page.evaluate(
+        """([task, settings]) => {
+          const { inputs, targets, asked } = Tasks[task].episode(settings);
+          const lists = (vectors) => vectors.map((vector) => Array.from(vector));
+          return { inputs: lists(inputs), targets: lists(targets), asked };
+        }""",
+        [task, difficulty | {"sequence": 3}],
+    )
+    inputs, targets = torch.tensor(found["inputs"]), torch.tensor(found["targets"])
+    theirs = TASKS[task].sample(1, **difficulty)
+    assert inputs.shape == theirs.inputs[:, 0].shape and targets.shape == theirs.targets[:, 0].shape
+    length, bits = difficulty["length"], 8
+    assert torch.equal(inputs[:, bits:], theirs.inputs[:, 0, bits:])
+    assert torch.equal(torch.tensor(found["asked"]), theirs.mask)
+    assert not inputs[length:, :bits].any() and set(inputs[:length, :bits].unique().tolist()) <= {
+        0,
+        1,
+    }
+    copies = inputs[:length, :bits].repeat(difficulty.get("repeats", 1), 1)
+    assert torch.equal(targets[length + 1 :][: len(copies), :bits], copies)
+    assert torch.equal(targets[:, bits:], theirs.targets[:, 0, bits:])
+
+
+def test_sequences_are_fair_and_their_numbers_repeat(visit: Visit) -> None:
+    page = visit(PAGES["copy"]).page
+    draw = (
+        "(n) => Tasks.copy.episode({ length: 100, sequence: n }).inputs.map((v) => Array.from(v))"
+    )
+    one, again, other = (np.array(page.evaluate(draw, n))[:100, :8] for n in (1, 1, 2))
+    assert (one == again).all() and (one != other).any()
+    assert abs(one.mean() - 0.5) < 0.06
+    assert abs((one == other).mean() - 0.5) < 0.06
+
+
+def test_the_best_prediction_is_equation_10(visit: Visit) -> None:
+    page = visit(PAGES["ngrams"]).page
+    for number in (1, 2):
+        bits = page.evaluate("(n) => Tasks.ngrams.draw(n)", number)
+        assert len(bits) == 200
+        seen = torch.tensor(bits)[:, None]
+        found = page.evaluate("(bits) => Tasks.ngrams.optimal(bits)", bits)
+        assert torch.allclose(torch.tensor(found), optimal_predictions(seen.float())[:, 0])
+        zeros, ones = counts(seen)[:, 0].T.tolist()
+        found = page.evaluate("(bits) => Tasks.ngrams.counts(bits)", bits)
+        assert found == [{"zeros": z, "ones": o} for z, o in zip(zeros, ones, strict=True)]
+
+
+def test_the_verdict_counts_wrong_bits(visit: Visit) -> None:
+    page = visit(PAGES["repeat-copy"]).page
+    say = """([task, settings, spoil]) => {
+      const episode = Tasks[task].episode(settings);
+      const logits = episode.targets.map((v) => Float64Array.from(v, (x) => 4 * x - 2));
+      for (const [t, o] of spoil) logits[t][o] *= -1;
+      return Tasks[task].verdict(settings, episode, logits);
+    }"""
+    copying = {"length": 5, "sequence": 1}
+    assert page.evaluate(say, ["copy", copying, []]) == "0 of 40 bits wrong; every vector is right."
+    assert page.evaluate(say, ["copy", copying, [[0, 1], [8, 1], [8, 2]]]) == (
+        "2 of 40 bits wrong; the first 2 of 5 vectors are right."
+    )
+    repeating = {"length": 3, "repeats": 4, "sequence": 1}
+    assert page.evaluate(say, ["repeat-copy", repeating, []]) == (
+        "0 of 96 copied bits wrong; every repetition is right. It says “end” after repetition 4."
+    )
+    # a bit of the third repetition; an end marker after the second; none at the end
+    assert page.evaluate(say, ["repeat-copy", repeating, [[10, 0], [10, 8], [16, 8]]]) == (
+        "1 of 96 copied bits wrong; the first 2 of 4 repetitions are right. "
+        "It says “end” after repetition 2."
+    )
+
+
+def test_the_picture_keeps_to_the_locations_in_use(visit: Visit) -> None:
+    page = visit(PAGES["copy"]).page
+    show = """(places) => Sequences.usedStretch(
+      [{ state: { weightings: places.map((i) =>
+        Float64Array.from({ length: 10 }, (_, j) => Number(i === j))) } }], 10)"""
+    assert page.evaluate(show, [3, 5]) == {"first": 2, "count": 5}
+    assert page.evaluate(show, [4]) == {"first": 3, "count": 3}
+    assert page.evaluate(show, [8, 1]) == {"first": 7, "count": 6}  # round the ring
+    assert page.evaluate(show, [0, 2, 4, 6, 8]) == {"first": 0, "count": 10}
+    assert page.evaluate(show, [99]) == {"first": 0, "count": 10}
+
+
+def test_colours_are_those_of_the_figures(visit: Visit) -> None:
+    page = visit(PAGES["copy"]).page
+    for name, scale, low in (("unit", mpl.colormaps["cividis"], 0), ("signed", plots.SIGNED, -1)):
+        values = np.linspace(low, 1, 41)
+        shown = page.evaluate(f"(values) => values.map(Interface.{name})", values.tolist())
+        figures = 255 * scale((values - low) / (1 - low))[:, :3]
+        assert np.abs(np.array(shown) - figures).max() < 10, name  # of 255
+
+
+# ---- Quick, and small
+
+
+def stopwatch(page: Page) -> Callable[[], float]:
+    """Return a clock in ms that stands still while other programs have the core.
+
+    Wall time would measure what else the machine does, such as the tests beside this one.
+    """
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def read() -> float:
+        metrics = session.send("Performance.getMetrics")["metrics"]
+        return next(1000 * item["value"] for item in metrics if item["name"] == "TaskDuration")
+
+    return read
+
+
+@pytest.mark.parametrize("model", ["ntm-feedforward", "ntm-lstm"])
+def test_120_steps_are_quick(visit: Visit, tally: Tally, model: str) -> None:
+    page = start(visit, "copy", f"?{model}=1").page
+    clock, times = stopwatch(page), []
+    for _ in range(10):
+        before = clock()
+        page.evaluate(
+            """async (name) => {
+              const machine = await Weights.load(name);
+              const { inputs } = Tasks.copy.episode({ length: 60, sequence: 1 });
+              Array.from(Machines.run(machine, inputs.slice(0, 120)));
+            }""",
+            f"copy_{model}",
+        )
+        times.append(clock() - before)
+    print(f"120 steps of copy, {model}: ms on one core", [round(ms) for ms in times])
+    tally(f"ms for 120 steps of copy, {model}", round(min(times)))
+    assert min(times) < 150
+
+
+def test_a_slider_repaints_soon(visit: Visit, tally: Tally) -> None:
+    page = start(visit, "front").page
+    clock, times = stopwatch(page), []
+    for length in (9, 10) * 4:
+        before = clock()
+        wall = page.evaluate(
+            """async (length) => {
+              const slider = document.querySelector("input[name=length]");
+              const summary = document.querySelector(".pg-summary");
+              const start = performance.now();
+              slider.value = length;
+              slider.dispatchEvent(new Event("input", { bubbles: true }));
+              do await new Promise(requestAnimationFrame);
+              while (summary.getAttribute("aria-busy") !== "false");
+              return performance.now() - start;
+            }""",
+            length,
+        )
+        times.append(clock() - before)
+        print(f"a slider's change: {times[-1]:.0f} ms on one core, {wall:.0f} ms in all")
+    tally("ms from a slider to the picture", round(min(times)))
+    assert min(times) < 200
+
+
+def test_the_front_page_is_light(visit: Visit, site: Path, tally: Tally) -> None:
+    tab = start(visit, "front")
+    loaded = [url.removeprefix(tab.home).split("?")[0].split("#")[0] for url in tab.requests]
+    files = [site / path.lstrip("/") for path in loaded if not path.startswith("data:")]
+    size = sum(file.stat().st_size for file in files)
+    print(f"the front page takes {len(files)} files, {size / 1e6:.2f} MB, not compressed")
+    tally("KB of the front page", round(size / 1e3))
+    assert size <= 2e6
+    assert not any("lstm.0.js" in file.name and "ntm" not in file.name for file in files)
+
+
+# ---- Controls
+
+
+@pytest.mark.parametrize("kind", [*PAGES])
+@pytest.mark.parametrize("width", [DESKTOP, PHONE])
+def test_every_control_changes_picture_and_summary(
+    visit: Visit, tally: Tally, kind: str, width: int
+) -> None:
+    quick = "?length=4&repeats=3" if kind in ("front", "repeat-copy") else ""
+    page = start(visit, kind, quick, width=width).page
+    sliders, boxes, numbers = (
+        page.locator(f".playground input[type={kind}]") for kind in ("range", "checkbox", "number")
+    )
+    assert sliders.count() >= 1
+    before = picture(page), summary(page)
+
+    def moved(name: str) -> None:
+        nonlocal before
+        rest(page)
+        now = picture(page), summary(page)
+        assert now[0] != before[0], f"{name}: the same picture"
+        assert now[1] != before[1], f"{name}: the same summary"
+        before = now
+        tally("controls moved", 1)
+
+    for slider in sliders.all():
+        slider.press("ArrowLeft" if slider.evaluate("e => e.value === e.max") else "ArrowRight")
+        moved(slider.get_attribute("name") or "")
+    for number in numbers.all():
+        number.fill("77")
+        number.press("Enter")
+        moved(number.get_attribute("name") or "")
+    for box in boxes.all():
+        label = box.evaluate("e => e.parentElement.textContent")
+        if "14.1 MB" in label and (kind, width) != ("front", DESKTOP):
+            continue  # to fetch the largest machine once is enough
+        for _ in ("on", "off"):
+            box.press("Space")
+            moved(label)
+    for button in page.locator(".playground button:not(.pg-grid button)").all():
+        if (name := button.inner_text()) != "Play":  # which has a test of its own
+            button.click()
+            moved(name)
+    assert not axe_violations(page, within=".playground")
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= width
+
+
+def test_the_step_follows_keys_taps_and_play(visit: Visit) -> None:
+    page = start(visit, "front", width=PHONE, has_touch=True).page
+    step = page.locator("input[name=step]")
+    where = page.locator(".pg-where")
+    step.press("End")
+    assert "the end marker is due" in where.inner_text()
+    assert "the end marker is due" in (step.get_attribute("aria-valuetext") or "")
+    page.locator(".pg-stage canvas").first.tap(position={"x": 2, "y": 10})
+    assert "vector 1 of 10 goes in" in where.inner_text()
+    play = page.get_by_role("button", name="Play")
+    play.click()
+    page.wait_for_function("() => document.querySelector('input[name=step]').value > 3")
+    assert where.get_attribute("aria-live") == "off"  # or it would speak without end
+    page.get_by_role("button", name="Pause").click()
+    stopped = step.input_value()
+    page.wait_for_timeout(400)
+    assert step.input_value() == stopped and where.get_attribute("aria-live") == "polite"
+
+
+def test_play_is_calm_for_those_who_ask(visit: Visit) -> None:
+    page = start(visit, "front", "?step=0", reduced_motion="reduce").page
+    page.get_by_role("button", name="Play").click()
+    page.wait_for_timeout(1500)
+    assert int(page.locator("input[name=step]").input_value()) <= 2
+
+
+@pytest.mark.parametrize("from_file", [False, True])
+def test_the_address_holds_the_settings(visit: Visit, from_file: bool) -> None:
+    page = start(visit, "repeat-copy", "?repeats=3", from_file=from_file).page
+    assert page.locator("input[name=repeats]").input_value() == "3"
+    page.locator("input[name=length]").fill("4")
+    page.get_by_role("button", name="New sequence").click()
+    rest(page)
+    said, drawn = summary(page), picture(page)
+    assert {"repeats=3", "length=4", "sequence=2"} <= set(address(page).split("?")[1].split("&"))
+    page.reload()
+    place(page).scroll_into_view_if_needed()
+    rest(page)
+    assert (summary(page), picture(page)) == (said, drawn)
+
+
+def test_a_strange_address_does_no_harm(visit: Visit) -> None:
+    page = start(visit, "repeat-copy", "?length=1000&repeats=none&lstm=7&step=-4&other=1").page
+    values = [page.locator(f"input[name={n}]").input_value() for n in ("length", "repeats", "step")]
+    assert values == ["30", "10", "0"] and not page.locator("input[name=lstm]").is_checked()
+
+
+def test_only_the_last_of_quick_changes_is_answered(visit: Visit) -> None:
+    page = start(visit, "copy").page
+    for length in (119, 118, 3):
+        page.locator("input[name=length]").fill(str(length))
+    rest(page)
+    assert "of 24 bits" in summary(page)
+    page.wait_for_timeout(500)
+    assert "of 24 bits" in summary(page)
+
+
+def test_bits_are_flipped_by_click_and_key(visit: Visit) -> None:
+    page = start(visit, "ngrams").page
+    bits = page.locator(".pg-grid button")
+    first, second = bits.nth(0).inner_text(), bits.nth(1).inner_text()
+    bits.nth(0).click()
+    assert bits.nth(0).inner_text() == str(1 - int(first))
+    bits.nth(0).press("ArrowRight")
+    page.keyboard.press("Space")
+    assert bits.nth(1).inner_text() == str(1 - int(second))
+    assert page.locator(".pg-grid button[tabindex='0']").count() == 1
+    assert "bits=" in address(page)
+
+
+def test_the_prediction_of_the_page_is_the_models(visit: Visit) -> None:
+    page = start(visit, "ngrams", "?bits=" + "01" * 20 + "&step=40").page
+    bits = torch.tensor([0.0, 1.0] * 20)
+    said = summary(page)
+    assert "optimal, Eq. 10: " + f"{optimal_predictions(bits[:, None])[-1, 0]:.3f}" in said
+    for name, label in plots.LABELS.items():
+        model = pretrained.load("dynamic-ngrams", name).model
+        with torch.no_grad():
+            p = model(bits[:, None, None])[0][-1, 0, 0].sigmoid().item()
+        assert f"{label}: {p:.3f}" in said
+
+
+def test_a_machine_that_cannot_be_fetched_is_named(visit: Visit) -> None:
+    tab = visit(PAGES["front"])
+    tab.page.route("**/repeat-copy_ntm-feedforward.0.js*", lambda route: route.abort())
+    place(tab.page).scroll_into_view_if_needed()
+    tab.page.locator("input[name=ntm-feedforward]").check()
+    note = tab.page.get_by_text("This machine cannot be shown")
+    note.wait_for()
+    tab.page.unroute("**/repeat-copy_ntm-feedforward.0.js*")
+    tab.page.get_by_role("button", name="New sequence").click()
+    rest(tab.page)
+    assert "feed-forward controller: " in summary(tab.page)
+    tab.failed.clear()
+    tab.errors.clear()
+
+
+def test_a_page_without_a_playground_loads_none(visit: Visit) -> None:
+    tab = visit("notebooks/02_reading_and_writing.html")
+    assert not [url for url in tab.requests if "playground" in url]
+
+
+# ---- What is written
+
+
+def test_numbers_are_packed_without_loss() -> None:
+    for dtype, values in ((np.float16, [0.5, -3, 6e-8]), (np.float32, [0.1]), (np.float64, [0.1])):
+        tensor = torch.tensor(np.array(values, dtype))
+        packed = playground.pack({"a": tensor, "b": torch.zeros(2, 3)})
+        assert packed["bits"] == 8 * dtype().itemsize
+        assert packed["tensors"] == [("a", len(values)), ("b", 6)]
+        numbers = np.frombuffer(base64.b64decode(packed["data"]), dtype)
+        assert numbers.tolist() == [*tensor.tolist(), *[0.0] * 6]
+
+
+def test_only_our_machines_are_packed() -> None:
+    with pytest.raises(ValueError, match=r"model: expected an NTM or an LSTMBaseline, got Linear"):
+        playground.pack_machine(torch.nn.Linear(2, 2))
+
+
+def test_the_browser_unpacks_every_precision(visit: Visit) -> None:
+    page = visit(PAGES["copy"]).page
+    unpack = "(p) => Object.values(Weights.unpack(p, p.data)).map((tensor) => Array.from(tensor))"
+    halves = torch.arange(2**16, dtype=torch.int32).to(torch.uint16).view(torch.float16)
+    for tensor in (halves[halves.isfinite()], torch.randn(50), torch.randn(50).double() / 3):
+        assert page.evaluate(unpack, playground.pack({"x": tensor})) == [tensor.tolist()]
+
+
+def test_everything_that_comes_trained_is_written(tmp_path: Path) -> None:
+    files = playground.write(tmp_path / "weights")
+    assert sorted(files) == sorted((tmp_path / "weights").iterdir())
+    text = (tmp_path / "weights" / "catalogue.js").read_text()
+    catalogue = json.loads(text.removeprefix("Weights.list(").removesuffix(");\n"))
+    assert [tuple(name.split("_")) for name in catalogue] == pretrained.available()
+    for name, entry in catalogue.items():
+        parts = [tmp_path / "weights" / f"{name}.{k}.js" for k in range(entry["parts"])]
+        written = "".join(part.read_text().split('"')[3] for part in parts)
+        assert len(written) == entry["characters"]
+        assert sum(size for _, size in entry["tensors"]) * entry["bits"] // 8 == len(
+            base64.b64decode(written)
+        )
+        assert all(part.stat().st_size < 1.1 * playground.PART for part in parts)

@@ -1,0 +1,108 @@
+"""A Sphinx extension: pages that ask no other site for anything, raise no error, and load fast.
+
+The book serves its own MathJax. The files come from the pinned package sphinx-mathjax-offline and
+not from this repository, whose history they would grow by megabytes with each version. Of that
+package's 24 MB the pages need one script and its fonts, 1.5 MB in all; and the script must be, byte
+for byte, what MathJax published.
+
+Jupyter Book declares Thebe's script twice, which throws an error on every page. The book starts no
+kernel from a page, so it leaves Thebe out. The theme draws its icons twice, from a font and by a
+script of 1.5 MB; the font is enough.
+"""
+
+import re
+from hashlib import sha256
+from importlib.metadata import files
+from pathlib import Path
+from typing import Any
+
+from sphinx.errors import ExtensionError
+from sphinx.util.fileutil import copy_asset
+
+PACKAGE = "sphinx-mathjax-offline"
+SCRIPT = "tex-chtml.js"
+FONTS = "output/chtml/fonts/woff-v2"
+SHA256 = "0a6ded5abbce13331658dd239f34382abd06492c74b71b61e8caa8112ec55fa5"
+"""Of es5/tex-chtml.js in MathJax 3.2.2."""
+
+ICON_SCRIPT = "_static/scripts/fontawesome.js"
+
+
+def mathjax() -> Path:
+    """Return the folder in which the package keeps MathJax.
+
+    Raises:
+        ExtensionError: the script is not there, or not the one that MathJax published.
+    """
+    found = [Path(str(file.locate())) for file in files(PACKAGE) or [] if file.name == SCRIPT]
+    if not found:
+        raise ExtensionError(f"{PACKAGE} holds no {SCRIPT}: pip install -r requirements.txt")
+    if sha256(found[0].read_bytes()).hexdigest() != SHA256:
+        raise ExtensionError(f"{found[0]} is not MathJax 3.2.2 as it was published")
+    return found[0].parent
+
+
+def copy_mathjax(app: Any, failure: Exception | None) -> None:
+    """Put the script and its fonts into the built site."""
+    if failure is None and app.builder.format == "html":
+        target = Path(app.outdir) / "_static" / "mathjax"
+        copy_asset(mathjax() / SCRIPT, target)
+        copy_asset(mathjax() / FONTS, target / FONTS)
+
+
+def drop_icon_script(app: Any, failure: Exception | None) -> None:
+    """Take the theme's icon script out of all pages: its template leaves no other way."""
+    if failure is None and app.builder.format == "html":
+        (Path(app.outdir) / ICON_SCRIPT).unlink(missing_ok=True)
+        for page in Path(app.outdir).rglob("*.html"):
+            text = page.read_text(encoding="utf-8")
+            if ICON_SCRIPT in text:
+                tag = rf"<script[^>]*{re.escape(ICON_SCRIPT)}[^>]*></script>"
+                page.write_text(re.sub(tag, "", text), encoding="utf-8")
+
+
+def drop_scripts(app: Any, page: str, template: str, context: dict[str, Any], *_: Any) -> None:
+    """Leave out Thebe, and MathJax where a page has no mathematics.
+
+    Sphinx gives it to the front page as well, for the sake of the chapters listed there.
+    """
+    needless = {"thebe"} if 'class="math' in context.get("body", "") else {"thebe", SCRIPT}
+    for kind in ("script_files", "css_files"):
+        context[kind] = [
+            file
+            for file in context.get(kind, [])
+            if not any(name in str(file) for name in needless)
+        ]
+
+
+def drop_unused_mathjax(
+    app: Any, page: str, template: str, context: dict[str, Any], *_: Any
+) -> None:
+    """Leave MathJax, 1.2 MB, out of a page that has no formula."""
+    if 'class="math' not in context.get("body", ""):
+        scripts = context.get("script_files", [])
+        context["script_files"] = [file for file in scripts if "mathjax" not in str(file)]
+
+
+def empty_icon_script(app: Any, failure: Exception | None) -> None:
+    """Empty a script of 1.5 MB that draws the theme's icons, which its fonts draw already."""
+    script = Path(app.outdir) / "_static" / "scripts" / "fontawesome.js"
+    if failure is None and script.exists():
+        script.write_text("")
+
+
+def mend_citations(app: Any, page: str, template: str, context: dict[str, Any], *_: Any) -> None:
+    """Drop the role "list" that docutils gives to what holds no list items."""
+    wrong, right = '<div role="list" class="citation-list">', '<div class="citation-list">'
+    context["body"] = context.get("body", "").replace(wrong, right)
+
+
+def setup(app: Any) -> dict[str, bool]:
+    app.config.mathjax_path = f"mathjax/{SCRIPT}"
+    app.connect("build-finished", copy_mathjax)
+    app.connect("build-finished", empty_icon_script)
+    app.connect("build-finished", drop_icon_script)
+    app.connect("html-page-context", drop_scripts, priority=900)
+    app.connect("html-page-context", drop_unused_mathjax, priority=900)
+    app.connect("html-page-context", mend_citations)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,43 @@
+"""A Sphinx extension: playgrounds on the pages that ask for one.
+
+A page asks with `<div class="playground" data-playground="copy">`, and gets the scripts of
+`book/_static/playground`. The site gets the trained weights: `ntm_tutorial.playground` writes them
+from the files that the package keeps, so that they are not committed a second time.
+"""
+
+from pathlib import Path
+from typing import Any
+
+SCRIPTS = (
+    "machines.js",
+    "weights.js",
+    "weights/catalogue.js",
+    "tasks.js",
+    "interface.js",
+    "sequences.js",
+    "addressing.js",
+    "ngrams.js",
+    "start.js",
+)
+
+
+def write_weights(app: Any) -> None:
+    if app.builder.format != "html":
+        return
+    from ntm_tutorial import playground  # here, because it takes PyTorch two seconds
+
+    playground.write(Path(app.outdir) / "_static" / "playground" / "weights")
+
+
+def add_scripts(app: Any, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    if "data-playground=" not in context.get("body", ""):
+        return
+    app.add_css_file("playground/playground.css")
+    for script in SCRIPTS:
+        app.add_js_file(f"playground/{script}", loading_method="defer")
+
+
+def setup(app: Any) -> dict[str, bool]:
+    app.connect("builder-inited", write_weights)
+    app.connect("html-page-context", add_scripts)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
