@@ -93,9 +93,9 @@ def test_both_ntms_are_better_than_the_lstm(name: str) -> None:
     assert better_by.mean().item() > 3 * error
 
 
-def test_the_better_ntm_is_within_a_bit_of_the_optimum() -> None:
-    """The best public weights, before ours, were 7.85 bits above it."""
-    assert min(above_optimum()[name].mean().item() for name in MODELS[:2]) <= 1.0
+def test_the_better_ntm_is_within_half_a_bit_of_the_optimum() -> None:
+    """The paper's is half a bit to one bit above it; the best public weights were 7.85."""
+    assert min(above_optimum()[name].mean().item() for name in MODELS[:2]) <= 0.5
 
 
 @pytest.mark.parametrize("name", MODELS)
