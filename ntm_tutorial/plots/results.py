@@ -45,7 +45,8 @@ def learning_curves(
         axis.plot(np.divide(history.sequences, 1000), cost, **look_of(name, place) | {"marker": ""})
     if goal is not None:
         axis.axhline(goal, color=FAINT, linewidth=1, linestyle=":")
-        axis.annotate(f"{goal_name}: {goal:g} bits", (1, goal), (0, 3), ha="right", size=8,
+        above = 3 if between is None else -11  # curves end above a linear axis's line
+        axis.annotate(f"{goal_name}: {goal:g} bits", (1, goal), (0, above), ha="right", size=8,
                       xycoords=("axes fraction", "data"), textcoords="offset points")  # fmt: skip
     axis.set(xlabel="sequences seen (thousands)", ylabel="bits per sequence")
     axis.set_yscale("log" if between is None else "linear")
