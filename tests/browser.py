@@ -85,7 +85,10 @@ class Tab:
     def open(self, address: str) -> None:
         """Go to a page of the site and wait until it has loaded and has set its mathematics."""
         self.page.goto(f"{self.home}/{address}", wait_until="load")
-        self.page.evaluate("() => window.MathJax?.startup?.promise.then(() => null)")
+        # Unlike `evaluate`, this bears a page that forwards to another, as index.html does.
+        self.page.wait_for_function(
+            "() => window.MathJax?.startup?.promise.then(() => true) ?? true"
+        )
 
     def problems(self) -> dict[str, list[str]]:
         """Return what went wrong so far, by kind; an empty dict where nothing did."""
