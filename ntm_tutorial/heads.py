@@ -70,27 +70,21 @@ class Heads(nn.Module):
         look-ups would find fewer of them, and what is read would tell less of the steps before.
         The numbers were found by trial on dynamic N-grams.
         """
-        address, write = (bias.data for bias in self.linear.bias.split(self.outputs))
-        _, strength, gate, shift_weighting, _ = address.view(self.heads, -1).split(
-            self.address_sizes, dim=-1
+        _, key_strength, gate, shift_weighting, _, erase_vector, _ = self._parts(
+            self.linear.bias.data
         )
-        strength += 4
+        key_strength += 4
         gate += 3
         shift_weighting[:, shift_weighting.shape[1] // 2] += 3
-        erase_vector, _ = write.view(self.write_heads, -1).split(self.write_sizes, dim=-1)
         erase_vector -= 4
-        add_weights = self.linear.weight.data[self.outputs[0] :].unflatten(
-            0, (self.write_heads, -1)
-        )[:, self.write_sizes[0] :]
+        *_, add_weights = self._parts(self.linear.weight.data.T)
         add_weights *= 0.2
 
     def forward(self, hidden: Float[Tensor, "B C"]) -> HeadParameters:
         """Map the controller's output to every head's parameters."""
-        address, write = self.linear(hidden).split(self.outputs, dim=-1)
-        address = address.unflatten(-1, (self.heads, -1)).split(self.address_sizes, dim=-1)
-        write = write.unflatten(-1, (self.write_heads, -1)).split(self.write_sizes, dim=-1)
-        key, key_strength, gate, shift_weighting, sharpening = address
-        erase_vector, add_vector = write
+        key, key_strength, gate, shift_weighting, sharpening, erase_vector, add_vector = (
+            self._parts(self.linear(hidden))
+        )
         return HeadParameters(
             key=torch.tanh(key),
             key_strength=softplus(key_strength),
@@ -99,4 +93,12 @@ class Heads(nn.Module):
             sharpening=1 + softplus(sharpening),
             erase_vector=torch.sigmoid(erase_vector),
             add_vector=torch.tanh(add_vector),
+        )
+
+    def _parts(self, outputs: Float[Tensor, "*any X"]) -> tuple[Tensor, ...]:
+        """Cut the layer's outputs into views (*any, heads, size), one a parameter, still raw."""
+        address, write = outputs.split(self.outputs, dim=-1)
+        return (
+            *address.unflatten(-1, (self.heads, -1)).split(self.address_sizes, dim=-1),
+            *write.unflatten(-1, (self.write_heads, -1)).split(self.write_sizes, dim=-1),
         )

@@ -24,18 +24,20 @@ def pages(site: Path) -> Iterator[tuple[str, BeautifulSoup]]:
             yield str(page.relative_to(site)), parse(page)
 
 
-def test_the_contents_list_every_page() -> None:
+def listed() -> list[str]:
+    """Return the pages that the contents list, without their endings."""
     contents = yaml.safe_load((ROOT / "_toc.yml").read_text())
-    listed = [contents["root"]]
-    listed += [chapter["file"] for part in contents["parts"] for chapter in part["chapters"]]
+    chapters = [chapter["file"] for part in contents["parts"] for chapter in part["chapters"]]
+    return [contents["root"], *chapters]
+
+
+def test_the_contents_list_every_page() -> None:
     written = [*ROOT.glob("book/*.md"), *ROOT.glob("notebooks/*.ipynb")]
-    assert sorted(listed) == sorted(str(p.relative_to(ROOT).with_suffix("")) for p in written)
+    assert sorted(listed()) == sorted(str(p.relative_to(ROOT).with_suffix("")) for p in written)
 
 
 def test_every_page_was_built(site: Path) -> None:
-    contents = yaml.safe_load((ROOT / "_toc.yml").read_text())
-    chapters = [chapter["file"] for part in contents["parts"] for chapter in part["chapters"]]
-    for name in [contents["root"], *chapters]:
+    for name in listed():
         assert (site / f"{name}.html").is_file(), name
 
 

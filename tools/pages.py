@@ -75,22 +75,6 @@ def drop_scripts(app: Any, page: str, template: str, context: dict[str, Any], *_
         ]
 
 
-def drop_unused_mathjax(
-    app: Any, page: str, template: str, context: dict[str, Any], *_: Any
-) -> None:
-    """Leave MathJax, 1.2 MB, out of a page that has no formula."""
-    if 'class="math' not in context.get("body", ""):
-        scripts = context.get("script_files", [])
-        context["script_files"] = [file for file in scripts if "mathjax" not in str(file)]
-
-
-def empty_icon_script(app: Any, failure: Exception | None) -> None:
-    """Empty a script of 1.5 MB that draws the theme's icons, which its fonts draw already."""
-    script = Path(app.outdir) / "_static" / "scripts" / "fontawesome.js"
-    if failure is None and script.exists():
-        script.write_text("")
-
-
 def mend_citations(app: Any, page: str, template: str, context: dict[str, Any], *_: Any) -> None:
     """Drop the role "list" that docutils gives to what holds no list items."""
     wrong, right = '<div role="list" class="citation-list">', '<div class="citation-list">'
@@ -100,9 +84,7 @@ def mend_citations(app: Any, page: str, template: str, context: dict[str, Any], 
 def setup(app: Any) -> dict[str, bool]:
     app.config.mathjax_path = f"mathjax/{SCRIPT}"
     app.connect("build-finished", copy_mathjax)
-    app.connect("build-finished", empty_icon_script)
     app.connect("build-finished", drop_icon_script)
     app.connect("html-page-context", drop_scripts, priority=900)
-    app.connect("html-page-context", drop_unused_mathjax, priority=900)
     app.connect("html-page-context", mend_citations)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -166,7 +166,7 @@ const Interface = (() => {
     "#b3eeff #70c3e3 #2687b8 #0e4a80 #00224e #434e6c #7d7c78 #bcae6c #fee838",
   );
 
-  const MARK = rgb("#e5484d"), READ = rgb("#2f8fce"), WRITE = rgb("#d9741a");
+  const MARK = rgb("#d7263d"), READ = rgb("#2f8fce"), WRITE = rgb("#d9741a");
   const NOTHING = [0, 0, 0, 0];
 
   // ---- Panels -----------------------------------------------------------------------------------

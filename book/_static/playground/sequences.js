@@ -137,7 +137,7 @@ const Sequences = (() => {
       this.wrong.paint("wrong bits, in red", bits, columns, (row, t) => {
         const wrong =
           known(t) && episode.asked[t] &&
-          steps[t].logits[row] > 0 !== episode.targets[t][row] > 0.5;
+          Tasks.isWrong(steps[t].logits[row], episode.targets[t][row]);
         return wrong ? Interface.MARK : Interface.NOTHING;
       });
       this.showWeightings(this.hasMemory);

@@ -39,10 +39,15 @@ const Tasks = (() => {
 
   const plural = (count, noun) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
 
-  /** Count the wrong bits of each step; a logit above 0 says 1. */
-  const wrongBits = (episode, logits) =>
+  /** Tell whether a logit says the wrong bit; above 0 it says 1. */
+  const isWrong = (logit, target) => logit > 0 !== target > 0.5;
+
+  /** Count the wrong bits of each step that is asked for, among its first so many channels. */
+  const wrongBits = (episode, logits, channels = Infinity) =>
     logits.map((said, t) =>
-      episode.asked[t] ? said.filter((x, o) => x > 0 !== episode.targets[t][o] > 0.5).length : 0,
+      episode.asked[t]
+        ? said.filter((x, o) => o < channels && isWrong(x, episode.targets[t][o])).length
+        : 0,
     );
 
   const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
@@ -145,11 +150,7 @@ const Tasks = (() => {
     },
 
     verdict({ length, repeats }, episode, logits) {
-      const answers = logits.slice(length + 1, -1);
-      const copied = answers.map((said, t) => {
-        const due = episode.targets[length + 1 + t];
-        return said.subarray(0, BITS).filter((x, o) => x > 0 !== due[o] > 0.5).length;
-      });
+      const copied = wrongBits(episode, logits, BITS).slice(length + 1, -1);
       const repetitions = Array.from({ length: repeats }, (_, r) =>
         sum(copied.slice(r * length, (r + 1) * length)),
       );
@@ -211,5 +212,5 @@ const Tasks = (() => {
       ngrams.counts(bits).map(({ zeros, ones }) => (ones + 0.5) / (ones + zeros + 1)),
   };
 
-  return { MACHINES, copy, "repeat-copy": repeatCopy, ngrams };
+  return { MACHINES, isWrong, copy, "repeat-copy": repeatCopy, ngrams };
 })();
