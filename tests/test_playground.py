@@ -2,6 +2,7 @@
 
 import base64
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ import torch
 from playwright.sync_api import Locator, Page
 
 from ntm_tutorial import NTM, TASKS, LSTMBaseline, addressing, playground, plots, pretrained
+from ntm_tutorial.tasks.associative_recall import last_written, phase
 from ntm_tutorial.tasks.dynamic_ngrams import counts, optimal_predictions
+from ntm_tutorial.tasks.priority_sort import arrange, fit_writes
 from tests.browser import DESKTOP, PHONE, Tab, Tally, Visit, axe_violations
 from tools.links import ROOT
 
@@ -22,7 +25,9 @@ PAGES = {
     "addressing": "notebooks/04_location_addressing.html",
     "copy": "notebooks/07_copy.html",
     "repeat-copy": "notebooks/08_repeat_copy.html",
+    "associative-recall": "notebooks/09_associative_recall.html",
     "ngrams": "notebooks/10_dynamic_ngrams.html",
+    "priority-sort": "notebooks/11_priority_sort.html",
 }
 CASES = 20
 TOLERANCE = 1e-4
@@ -80,7 +85,7 @@ def address(page: Page) -> str:
 
 
 def summary(page: Page) -> str:
-    return " ".join(page.locator(".pg-summary, .pg-where").all_inner_texts())
+    return " ".join(page.locator(".pg-summary, .pg-where, .pg-order").all_inner_texts())
 
 
 def picture(page: Page) -> str:
@@ -249,6 +254,126 @@ def test_an_episode_is_the_packages(visit: Visit, task: str, difficulty: dict[st
     assert torch.equal(targets[:, bits:], theirs.targets[:, 0, bits:])
 
 
+@pytest.mark.parametrize(("items", "query"), [(2, 1), (6, 3), (13, 12)])
+def test_a_list_to_recall_from_is_the_packages(visit: Visit, items: int, query: int) -> None:
+    page = visit(PAGES["associative-recall"]).page
+    found = page.evaluate(
+        """(settings) => {
+          const task = Tasks["associative-recall"], episode = task.episode(settings);
+          const lists = (vectors) => vectors.map((vector) => Array.from(vector));
+          return {
+            inputs: lists(episode.inputs), targets: lists(episode.targets), asked: episode.asked,
+            phases: episode.inputs.map((_, t) => task.phase(settings, t)),
+          };
+        }""",
+        {"items": items, "query": query, "sequence": 3},
+    )
+    inputs, targets = torch.tensor(found["inputs"]), torch.tensor(found["targets"])
+    theirs = TASKS["associative-recall"].sample(1, items=items, query=query - 1)
+    assert inputs.shape == theirs.inputs[:, 0].shape and targets.shape == theirs.targets[:, 0].shape
+    assert torch.equal(inputs[:, 6:], theirs.inputs[:, 0, 6:])
+    assert torch.equal(torch.tensor(found["asked"]), theirs.mask)
+    assert found["phases"] == [phase(step, items) for step in range(len(inputs))]
+    blocks = inputs[: 4 * items, :6].unflatten(0, (items, 4))
+    assert not blocks[:, 0].any() and not inputs[4 * items + 4 :, :6].any()
+    assert set(blocks[:, 1:].unique().tolist()) == {0, 1}
+    assert len(blocks[:, 1:].flatten(1).unique(dim=0)) == items, "no item comes twice"
+    assert torch.equal(inputs[4 * items + 1 : 4 * items + 4, :6], blocks[query - 1, 1:])
+    assert torch.equal(targets[-3:], blocks[query, 1:]) and not targets[:-3].any()
+
+
+def test_the_page_finds_the_last_write_as_the_package_does(visit: Visit) -> None:
+    page = visit(PAGES["associative-recall"]).page
+    model = pretrained.load("associative-recall", "ntm-feedforward").model
+    episode = TASKS["associative-recall"].sample(1, items=3)
+    with torch.no_grad():
+        _, trace = model.trace(episode.inputs)
+    found = page.evaluate(
+        """([memories, locations, width]) => {
+          const steps = memories.map((m) => ({ state: { memory: Float64Array.from(m) } }));
+          return steps.map((_, t) => Array.from({ length: locations }, (_, location) =>
+            Sequences.lastWritten(steps, t, location, width)));
+        }""",
+        [trace.memory[:, 0].flatten(1).tolist(), *trace.memory.shape[2:]],
+    )
+    assert found == last_written(trace.memory)[:, 0].tolist()
+
+
+def test_the_last_item_is_never_asked(visit: Visit) -> None:
+    page = start(visit, "associative-recall", "?items=12&query=11").page
+    assert "asked for item 11 of 12, so item 12 is due" in summary(page)
+    page.locator("input[name=items]").fill("4")
+    rest(page)
+    assert page.locator("input[name=query]").input_value() == "3"
+    assert page.locator("input[name=query]").get_attribute("max") == "3"
+    assert "asked for item 3 of 4, so item 4 is due" in summary(page)
+    assert "query=3" not in address(page), "3 is where it starts"
+    page.locator("input[name=step]").press("End")
+    assert "vector 3 of the answer is due" in page.locator(".pg-where").inner_text()
+    assert "written at step" in page.locator(".pg-where").inner_text()
+
+
+DRAW_SORT = """(settings) => {
+  const task = Tasks["priority-sort"], { inputs, targets, asked } = task.episode(settings);
+  const lists = (vectors) => vectors.map((vector) => Array.from(vector));
+  return { inputs: lists(inputs), targets: lists(targets), asked,
+           phases: asked.map((_, t) => task.phase(settings, t)) };
+}"""
+
+
+@pytest.mark.parametrize("moved", ["", "3_0.44*7_-1.00*20_1.00", "1_0.50*2_0.50*9_0.50"])
+def test_a_sequence_to_sort_is_the_packages(visit: Visit, moved: str) -> None:
+    page = visit(PAGES["priority-sort"]).page
+    found = page.evaluate(DRAW_SORT, {"moved": moved, "sequence": 3})
+    inputs, targets = torch.tensor(found["inputs"]), torch.tensor(found["targets"])
+    priorities = inputs[:20, 8:9]
+    theirs = arrange(inputs[:20, None, :8], priorities, 16)
+    assert torch.equal(inputs, theirs.inputs[:, 0]) and torch.equal(targets, theirs.targets[:, 0])
+    assert torch.equal(torch.tensor(found["asked"]), theirs.mask)
+    assert set(inputs[:20, :8].unique().tolist()) == {0, 1}
+    drawn = torch.tensor(page.evaluate(DRAW_SORT, {"moved": "", "sequence": 3})["inputs"])
+    changed = (drawn != inputs).nonzero().tolist()
+    moves = [move.split("_") for move in moved.split("*") if move]
+    assert changed == [[int(item) - 1, 8] for item, _ in moves]
+    for item, priority in moves:
+        assert inputs[int(item) - 1, 8].item() == pytest.approx(float(priority))
+    assert (found["phases"][19], found["phases"][20]) == ("vector 20 of 20 goes in", "delimiter")
+    assert found["phases"][36] == "place 16 of 16 is due"
+
+
+def test_priorities_to_sort_by_are_even(visit: Visit) -> None:
+    page = visit(PAGES["priority-sort"]).page
+    inputs = [page.evaluate(DRAW_SORT, {"moved": "", "sequence": n})["inputs"] for n in range(40)]
+    priorities = torch.tensor(inputs)[:, :20, 8].flatten().sort().values
+    expected = torch.linspace(-1, 1, 800)
+    assert (priorities - expected).abs().max() < 2 * 2 / math.sqrt(800)  # Kolmogorov and Smirnov
+
+
+def test_the_page_finds_where_vectors_were_written_as_the_package_does(visit: Visit) -> None:
+    page = visit(PAGES["priority-sort"]).page
+    generator = torch.Generator().manual_seed(0)
+    for round_the_end in (False, True):
+        weighting = torch.rand(22, 1, 3, 30, generator=generator, dtype=torch.float64)
+        priorities = 2 * torch.rand(20, 1, generator=generator, dtype=torch.float64) - 1
+        at = (27 * round_the_end + 5 + 4 * priorities[:, 0]).round().long() % 30
+        weighting[torch.arange(1, 21), 0, 1, at] = 2  # head 2 follows them one step late
+        late, fit = fit_writes(weighting, priorities)
+        steps = weighting[:, 0]
+        found = page.evaluate(
+            """([steps, priorities]) => {
+              const settings = { read_heads: 1, write_heads: 3, memory_locations: 30 };
+              const runs = steps.map((weightings) => ({ state: { weightings } }));
+              return Sorting.fitWrites(runs, settings, priorities);
+            }""",
+            [torch.cat([steps[:, :1], steps], dim=1).tolist(), priorities[:, 0].tolist()],
+        )
+        assert (found["head"], found["late"]) == (fit.head, late) == (1, 1)
+        assert found["locations"] == fit.locations[:, 0].tolist()
+        assert found["slope"] == pytest.approx(fit.slope)
+        assert found["intercept"] == pytest.approx(fit.intercept)
+        assert found["rSquared"] == pytest.approx(fit.r_squared) and fit.r_squared > 0.9
+
+
 def test_sequences_are_fair_and_their_numbers_repeat(visit: Visit) -> None:
     page = visit(PAGES["copy"]).page
     draw = (
@@ -295,6 +420,60 @@ def test_the_verdict_counts_wrong_bits(visit: Visit) -> None:
         "1 of 96 copied bits wrong; the first 2 of 4 repetitions are right. "
         "It says “end” after repetition 2."
     )
+
+
+def test_the_verdict_names_the_nearest_item(visit: Visit) -> None:
+    page = visit(PAGES["associative-recall"]).page
+    say = """([answer, spoil]) => {
+      const task = Tasks["associative-recall"], settings = { items: 5, query: 2, sequence: 1 };
+      const episode = task.episode(settings);
+      const logits = episode.targets.map((v) => new Float64Array(v.length));
+      episode.items[answer].forEach((v, k) =>
+        (logits[logits.length - 3 + k] = Float64Array.from(v, (x) => 4 * x - 2)));
+      for (let o = 0; o < spoil; o++) logits.at(-1)[o] *= -1;
+      return task.verdict(settings, episode, logits);
+    }"""
+    right = "asked for item 2 of 5, so item 3 is due; 0 of 18 bits wrong. "
+    assert page.evaluate(say, [2, 0]) == right + "The answer is nearest to item 3, 0 bits away."
+    assert "; 1 of 18 bits wrong. The answer is nearest to item 3, 1 bit away." in page.evaluate(
+        say, [2, 1]
+    )
+    assert page.evaluate(say, [1, 0]).endswith("The answer is nearest to item 2, 0 bits away.")
+
+
+def test_the_verdict_counts_rows_in_their_place(visit: Visit) -> None:
+    page = visit(PAGES["priority-sort"]).page
+    say = """(spoil) => {
+      const task = Tasks["priority-sort"], settings = { moved: "", sequence: 1 };
+      const episode = task.episode(settings);
+      const logits = episode.targets.map((v) => Float64Array.from(v, (x) => 4 * x - 2));
+      for (const [t, o] of spoil) logits[t][o] *= -1;
+      return task.verdict(settings, episode, logits);
+    }"""
+    right = "0 of 128 bits wrong; 16 of 16 vectors are right and in their place."
+    assert page.evaluate(say, []) == right
+    assert page.evaluate(say, [[3, 0], [21, 0], [21, 1], [36, 7]]) == (
+        "3 of 128 bits wrong; 14 of 16 vectors are right and in their place."
+    )
+
+
+def test_of_many_heads_only_those_that_stand_somewhere_are_told(visit: Visit) -> None:
+    page = visit(PAGES["copy"]).page
+    say = """(places) => Sequences.foci("read", places.map((i) =>
+      Float64Array.from({ length: 40 }, (_, j) => (i < 0 ? 1 / 40 : Number(i === j)))),
+      (location) => `, row ${location}`)"""
+    assert page.evaluate(say, [3]) == "read head at location 3 (weight 1.00, row 3)"
+    assert page.evaluate(say, [-1]) == (
+        "read head at no location in particular (largest weight 0.03)"
+    )
+    assert page.evaluate(say, [-1, 7, -1]) == (
+        "read head 2 at location 7 (weight 1.00, row 7), the other read heads at none in particular"
+    )
+    assert page.evaluate(say, [2, 7]) == (
+        "read head 1 at location 2 (weight 1.00, row 2), "
+        "read head 2 at location 7 (weight 1.00, row 7)"
+    )
+    assert page.evaluate(say, [-1, -1]) == "no read head at any location in particular"
 
 
 def test_the_picture_keeps_to_the_locations_in_use(visit: Visit) -> None:
@@ -511,6 +690,83 @@ def test_bits_are_flipped_by_click_and_key(visit: Visit) -> None:
     assert bits.nth(1).inner_text() == str(1 - int(second))
     assert page.locator(".pg-grid button[tabindex='0']").count() == 1
     assert "bits=" in address(page)
+
+
+def knob(page: Page, item: int) -> Locator:
+    return page.get_by_role("slider", name=f"priority of vector {item}", exact=True)
+
+
+def test_priorities_are_dragged_and_follow_keys(visit: Visit) -> None:
+    page = start(visit, "priority-sort").page
+    first = knob(page, 1)
+    for key, value, said in (("End", 1, "1.00, place 1"), ("Home", -1, "-1.00, not asked for")):
+        first.press(key)
+        rest(page)
+        assert float(first.input_value()) == value
+        assert first.get_attribute("aria-valuetext") == said
+    first.press("ArrowUp")
+    assert float(first.input_value()) == pytest.approx(-0.98), "up is more"
+    box = first.bounding_box()
+    assert box and box["height"] > 3 * box["width"], "it stands upright"
+    x, bottom = box["x"] + box["width"] / 2, box["y"] + box["height"]
+    page.mouse.move(x, bottom - 8)
+    page.mouse.down()
+    page.mouse.move(x, bottom - box["height"] / 2, steps=3)
+    assert abs(float(first.input_value())) < 0.15
+    page.mouse.move(x, box["y"] + 1, steps=3)
+    page.mouse.up()
+    rest(page)
+    assert float(first.input_value()) == 1
+    assert page.locator(".pg-order").inner_text().startswith("Vectors, by priority: 1 (1.00), ")
+    assert "moved=1_1.00" in address(page)
+    page.get_by_role("button", name="New sequence").click()
+    rest(page)
+    assert "moved" not in address(page) and float(first.input_value()) < 1
+
+
+def test_a_priority_is_set_by_touch(visit: Visit) -> None:
+    page = start(visit, "priority-sort", width=PHONE, has_touch=True).page
+    box = knob(page, 2).bounding_box()
+    assert box
+    page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + 2)
+    rest(page)
+    assert float(knob(page, 2).input_value()) > 0.9
+
+
+def test_the_board_holds_places_and_where_vectors_were_written(visit: Visit) -> None:
+    page = start(visit, "priority-sort", "?sequence=4").page
+    drawn = page.evaluate(DRAW_SORT, {"moved": "", "sequence": 4})
+    inputs = torch.tensor(drawn["inputs"], dtype=torch.float64)[:, None]
+    order = inputs[:20, 0, 8].argsort(descending=True).tolist()
+    places = page.locator(".pg-knob b").all_inner_texts()
+    assert places == [str(k + 1) if (k := order.index(i)) < 16 else "–" for i in range(20)]
+    model = pretrained.load("priority-sort", "ntm-feedforward").model
+    assert isinstance(model, NTM)
+    with torch.no_grad():
+        logits, trace = model.double().trace(inputs)
+    _, fit = fit_writes(trace.write_weighting, inputs[:20, :, 8])
+    put = (fit.locations[:, 0] % 128).tolist()
+    assert page.locator(".pg-knob output").all_inner_texts() == [str(at) for at in put]
+    targets = torch.tensor(drawn["targets"])
+    wrong = int(((logits[21:, 0] > 0) != (targets[21:] > 0.5)).sum())
+    said = summary(page)
+    assert f"NTM, feed-forward controller: {wrong} of 128 bits wrong" in said
+    assert f"Write head {fit.head + 1} follows the priorities best" in said
+    assert f"R² = {fit.r_squared:.2f} of it" in said
+    page.get_by_role("checkbox", name="NTM, feed-forward controller").uncheck()
+    rest(page)
+    assert set(page.locator(".pg-knob output").all_inner_texts()) == {""}
+
+
+def test_strange_priorities_in_the_address_do_no_harm(visit: Visit) -> None:
+    query = "?moved=3_0.44*x_1*21_0*0_0.5*4_7*5_*6*2.5_0.1*7_none*8_-0.5"
+    page = start(visit, "priority-sort", query).page
+    assert [float(knob(page, item).input_value()) for item in (3, 8)] == [0.44, -0.5]
+    page.get_by_role("button", name="in order", exact=True).click()
+    rest(page)
+    assert page.locator(".pg-knob b").all_inner_texts()[:16] == [str(k) for k in range(1, 17)]
+    page.get_by_role("button", name="as drawn").click()
+    assert "moved" not in address(page)
 
 
 def test_the_prediction_of_the_page_is_the_models(visit: Visit) -> None:

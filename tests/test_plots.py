@@ -239,6 +239,30 @@ def test_memory_use_shows_the_trace() -> None:
     assert nothing_is_cut_off(figure)
 
 
+def test_memory_use_frames_what_to_look_at() -> None:
+    torch.manual_seed(0)
+    batch = episode(length=4)
+    model = NTM(9, 8, read_heads=1, write_heads=3, memory_locations=16, memory_width=5)
+    with torch.no_grad():
+        logits, trace = model.trace(batch.inputs)
+    frames = [
+        plots.Frame("inputs", (1, 3), letter="A"),
+        plots.Frame("read weighting", (5, 5), location=0, letter="B", colour="#009e73"),
+    ]
+    figure = plots.memory_use(batch, logits, trace, locations=(14, 20), write_head=2, frames=frames)
+    assert np.allclose(images(figure)[2], trace.add_vector[:, 0, 2])
+    assert np.allclose(images(figure)[4], trace.write_weighting[:, 0, 2][:, [14, 15, 0, 1, 2, 3]])
+    (one,), (other,) = (
+        [box for box in rectangles(figure.axes[panel]) if not box.get_fill()] for panel in (0, 5)
+    )
+    assert one.get_bbox().bounds == (0.5, -0.5, 3, 9)
+    assert other.get_bbox().bounds == (4.5, 1.5, 1, 1)  # location 0 is the third that is shown
+    assert to_rgb(other.get_edgecolor()) == to_rgb("#009e73")
+    letters = [text.get_text() for panel in (0, 5) for text in figure.axes[panel].texts]
+    assert letters == ["A", "B"]
+    assert nothing_is_cut_off(figure)
+
+
 def test_used_locations_go_round_the_end() -> None:
     write, read = np.zeros((2, 10)), np.zeros((2, 10))
     assert plots.used_locations(write, read) == list(range(10))
@@ -419,6 +443,85 @@ def test_results_by_difficulty() -> None:
         assert rectangles(axis)[0].get_width() == 15
     assert (wrong.get_ylabel()[:10], perfect.get_ylabel()[:5]) == ("mean wrong", "share")
     assert nothing_is_cut_off(figure)
+
+
+def test_cost_by_difficulty() -> None:
+    none = torch.zeros(2).int()
+    found = {n: Evaluation(torch.tensor([1.0, n]), none, none) for n in (6, 20)}
+    cost, _ = plots.by_difficulty({"lstm": found}, name="items", cost=True).axes
+    assert list(cost.lines[0].get_ydata()) == [3.5, 10.5]
+    assert cost.get_ylabel() == "bits per sequence"
+
+
+# --- sorting -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("items", "answers"), [(20, 16), (5, 3), (1, 1), (40, 32)])
+def test_sorting_leads_each_vector_to_its_place(items: int, answers: int) -> None:
+    batch = episode("priority-sort", items=items, answers=answers)
+    figure = plots.sorting(batch, index=1)
+    given, due = batch.inputs[:items, 1], batch.targets[items + 1 :, 1]
+    assert shows(figure, given[:, :8], due)
+    heights, _, _, links, _ = figure.axes
+    assert np.allclose(bars(heights), given[:, 8])
+    assert len(links.lines) == 2 * answers  # each has an edge below it
+    for edge, line in zip(links.lines[::2], links.lines[1::2], strict=True):
+        (x, place), (high, low) = line.get_xdata()[[0, -1]], line.get_ydata()[[0, -1]]
+        assert torch.equal(given[round(x), :8], due[round(place)]) and high > 0.9 > 0.1 > low
+        share = float(given[round(x), 8] + 1) / 2
+        assert np.allclose(to_rgba(line.get_color()), plots.SIGNED(share), atol=0.01)
+        assert edge.get_linewidth() > line.get_linewidth()
+    assert nothing_is_cut_off(figure)
+
+
+def test_fitted_locations_stand_on_what_was_written() -> None:
+    eye, line = torch.eye(10), torch.tensor([8.2, 9.6, 10.4])
+    write, read = eye[[8, 9, 1]], eye[[1, 0, 9, 8]]
+    predicted, observed, reading, _ = plots.fitted_locations(line, write, read).axes
+    rows = [7, 8, 9, 0, 1, 2]
+    for axis, panel in ((observed, write), (reading, read)):
+        assert np.allclose(np.asarray(axis.images[0].get_array()).T, panel[:, rows])
+    for axis in (predicted, observed):
+        across, down = np.asarray(axis.collections[0].get_offsets()).T
+        assert across.tolist() == [0, 1, 2] and np.allclose(down, line - 7)
+    labels = [int(label.get_text()) for label in predicted.get_yticklabels()]
+    assert labels == [rows[int(tick)] for tick in predicted.get_yticks()]
+    assert reading.xaxis.get_major_formatter()(3, 0) == "4", "places count from 1"
+
+
+def test_fitted_locations_show_the_ring_at_most_once() -> None:
+    even = torch.full((3, 10), 0.3)
+    figure = plots.fitted_locations(torch.tensor([-9.0, 4.0, 22.0]), even, even)
+    assert images(figure)[1].shape == (3, 10)
+    assert nothing_is_cut_off(figure)
+
+
+# --- associative recall --------------------------------------------------------------------------
+
+
+def test_recall_steps_group_the_steps_by_items() -> None:
+    table = random(2, 12)
+    figure = plots.recall_steps(table, "wrong bits")
+    axis, bar = figure.axes
+    assert shows(figure, table.T)
+    assert [text.get_text() for text in axis.texts] == ["item 1", "item 2", "item 3"]
+    assert [text.get_position()[0] for text in axis.texts] == [1.5, 5.5, 9.5]
+    assert [label.get_text() for label in axis.get_yticklabels()] == [
+        "item 1 asked",
+        "item 2 asked",
+    ]
+    assert [label.get_text() for label in axis.get_xticklabels()][:2] == ["1", "2"]
+    assert bar.get_ylabel() == "wrong bits"
+    assert nothing_is_cut_off(figure)
+
+
+def test_fitted_places_on_a_shelf_are_all_shown_and_do_not_wrap() -> None:
+    write, read = torch.eye(4)[[1, 2]], torch.eye(4)[[2, 1]]
+    line = torch.tensor([1.2, 4.4])
+    figure = plots.fitted_locations(line, write, read, label="place", ring=False)
+    assert figure.axes[0].get_ylabel() == "place"
+    assert np.allclose(images(figure)[1], write) and np.allclose(images(figure)[2], read)
+    assert figure.axes[0].get_ylim() == pytest.approx((4.9, -0.5)), "no square is left out"
 
 
 # --- predictions of a sequence of bits -----------------------------------------------------------
@@ -627,8 +730,13 @@ CASE = ("case", torch.zeros(3, 2), torch.zeros(3, 2))
         (lambda: plots.weighting_bars({"a": random(3), "b": random(4)}), "number of locations"),
         (lambda: plots.matrix(random(3)), "expected shape"),
         (lambda: plots.learning_curves({}), "something to draw"),
+        (lambda: plots.sorting(episode()), "episode: expected 10 input channels"),
+        (lambda: plots.sorting(episode("priority-sort"), index=2), "index: expected 0 to 1, got 2"),
+        (lambda: plots.fitted_locations(random(3), random(4, 9), random(2, 9)), "same number of"),
+        (lambda: plots.fitted_locations(random(3), random(3, 9), random(2, 8)), "of locations"),
         (lambda: plots.learning_curves({"lstm": History()}, floor=0), "floor: expected a positive"),
         (lambda: plots.by_difficulty({}), "something to draw"),
+        (lambda: plots.recall_steps(random(2, 10), "bits"), "table: expected a multiple of 4"),
         (lambda: plots.predictions(random(9), {}), "something to draw"),
         (lambda: plots.predictions(random(9), {"NTM": random(9)}), r"NTM: .*\(8,\), got \(9,\)"),
         (lambda: plots.predictions(random(9), {"NTM": random(8) + 9}), "NTM: .*probabilities"),
@@ -659,5 +767,15 @@ def test_memory_use_refuses() -> None:
         plots.memory_use(batch, logits, trace, index=5)
     with pytest.raises(ValueError, match="head: expected 0 to 0, got 1"):
         plots.memory_use(batch, logits, trace, head=1)
+    with pytest.raises(ValueError, match="write_head: expected 0 to 0, got 1"):
+        plots.memory_use(batch, logits, trace, write_head=1)
     with pytest.raises(ValueError, match="locations: expected"):
         plots.memory_use(batch, logits, trace, locations=(4, 4))
+    for frame, words in (
+        (plots.Frame("memory", (1, 2)), "frames: expected steps of one of"),
+        (plots.Frame("inputs", (3, 2)), "frames: expected steps of one of"),
+        (plots.Frame("inputs", (0, 9)), "frames: expected steps of one of"),
+        (plots.Frame("read weighting", (0, 1), 5), "frames: .*locations shown, got 5"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            plots.memory_use(batch, logits, trace, locations=(0, 4), frames=[frame])

@@ -30,7 +30,9 @@ from ntm_tutorial import (
 )
 from ntm_tutorial.evaluation import wrong_bits
 from ntm_tutorial.tasks.dynamic_ngrams import optimal_predictions
+from ntm_tutorial.tasks.priority_sort import arrange, fit_writes, right_rows
 from ntm_tutorial.widgets.copying import numbered_episode
+from ntm_tutorial.widgets.recalling import _path, numbered_list
 from ntm_tutorial.widgets.shelf import tape_at
 
 SMALL = {"controller_size": 8, "memory_locations": 12, "memory_width": 4}
@@ -56,7 +58,11 @@ MAKERS: dict[str, Callable[[], widgets.Explorer]] = {
     "addressing": widgets.addressing_explorer,
     "copy": lambda: widgets.copy_explorer(trio("copy"), length=5),
     "repeat-copy": lambda: widgets.repeat_copy_explorer(trio("repeat-copy"), length=3, repeats=4),
+    "associative-recall": lambda: widgets.associative_recall_explorer(
+        trio("associative-recall"), items=3
+    ),
     "ngrams": lambda: widgets.ngrams_explorer(trio("dynamic-ngrams"), "0110100101" * 4),
+    "priority-sort": lambda: widgets.priority_sort_explorer(trio("priority-sort")),
 }
 
 
@@ -157,8 +163,10 @@ def render_some(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
         (widgets.addressing_explorer, 150),
         (widgets.copy_explorer, 270),
         (lambda: widgets.repeat_copy_explorer(trio("repeat-copy")), 80),
+        (lambda: widgets.associative_recall_explorer(trio("associative-recall")), 200),
+        (lambda: widgets.priority_sort_explorer(trio("priority-sort")), 200),
     ],
-    ids=["addressing", "copy", "repeat-copy"],
+    ids=["addressing", "copy", "repeat-copy", "associative-recall", "priority-sort"],
 )
 def test_random_settings_give_a_picture(
     make: Callable[[], Any], count: int, render_some: list[Figure]
@@ -315,7 +323,7 @@ def test_only_what_ipywidgets_7_and_8_share_is_used() -> None:
     }
     assert "VBox" in used and used <= shared
     traits = {"value", "description", "style", "layout", "min", "max", "step", "options", "rows",
-              "tooltip", "continuous_update"}  # fmt: skip
+              "tooltip", "continuous_update", "orientation"}  # fmt: skip
     makers = ("make_control", "Button", "Box", "HTML", "IntSlider", "kind")
     given = {
         keyword.arg
@@ -511,6 +519,95 @@ def test_the_step_slider_ends_with_the_sequence() -> None:
     assert step.max == 61
 
 
+# --- associative recall --------------------------------------------------------------------------
+
+
+def ask(explorer: widgets.Explorer, **settings: Any) -> None:
+    with explorer.quiet():
+        for name, value in settings.items():
+            explorer.controls[name].value = value
+
+
+def test_recall_counts_what_wrong_bits_counts_and_names_the_nearest_item() -> None:
+    models = trio("associative-recall")
+    explorer = widgets.associative_recall_explorer(models)
+    ask(explorer, items=5, query=2, number=9, models=tuple(models))
+    generator = torch.Generator().manual_seed(evaluation.testing_seed(9))
+    episode = TASKS["associative-recall"].sample(1, items=5, query=1, generator=generator)
+    assert words(explorer).startswith("Item 2 of 5 is asked: item 3 is due.")
+    for name, model in models.items():
+        with torch.no_grad():
+            logits, _ = model(episode.inputs)
+        answer = (logits[25:, 0] > 0).float()
+        away = [
+            int((episode.inputs[4 * i + 1 : 4 * i + 4, 0, :6] != answer).sum()) for i in range(5)
+        ]
+        said = words(explorer).split(plots.LABELS[name] + ": ")[1]
+        assert said.startswith(
+            f"{int(wrong_bits(logits, episode))} of 18 bits wrong. The answer is nearest to item "
+            f"{away.index(min(away)) + 1}, {min(away)} bits away."
+        )
+
+
+def test_recall_asks_no_item_that_has_none_after_it() -> None:
+    explorer = widgets.associative_recall_explorer(trio("associative-recall"), items=6)
+    query, step = explorer.controls["query"], explorer.controls["step"]
+    assert (query.max, step.max) == (5, 31)
+    ask(explorer, query=5, step=31)
+    assert "after step 31, vector 3 of the answer is due" in words(explorer)
+    drawn = []
+    explorer.picture.observe(lambda change: drawn.append(change.new), "value")
+    explorer.controls["items"].value = 2
+    assert (query.max, query.value, step.value) == (1, 1, 15) and len(drawn) == 1
+    assert words(explorer).startswith("Item 1 of 2 is asked: item 2 is due.")
+    explorer.controls["items"].value = 20
+    assert (query.max, step.max) == (19, 87)
+
+
+def test_recall_of_own_items() -> None:
+    items = torch.randint(2, (4, 3, 6), generator=torch.Generator().manual_seed(3)).float()
+    episode = numbered_list(items, 0, 99, 3)
+    drawn = TASKS["associative-recall"].sample(1, items=4)
+    assert episode.inputs.shape == drawn.inputs.shape
+    assert torch.equal(episode.inputs[..., 6:], drawn.inputs[..., 6:])
+    for i, item in enumerate(items):
+        assert torch.equal(episode.inputs[4 * i + 1 : 4 * i + 4, 0, :6], item)
+    assert torch.equal(episode.inputs[17:20, 0, :6], items[2])
+    assert torch.equal(episode.targets[-3:, 0], items[3])
+    model = small("associative-recall")
+    explorer = widgets.associative_recall_explorer({"mine": model}, sequence=items)
+    assert explorer.settings["models"] == ("mine",) and explorer.settings["items"] == 4
+    ask(explorer, query=3)
+    with torch.no_grad():
+        wrong = int(wrong_bits(model(episode.inputs)[0], episode))
+    assert f"mine: {wrong} of 18 bits wrong" in words(explorer)
+    ask(explorer, items=2)
+    assert "Item 1 of 2" in words(explorer), "the first two items of the own list"
+    button(explorer, "New sequence").click()
+    assert not went_wrong(explorer)
+
+
+def test_the_path_says_what_was_last_written_where_a_head_reads() -> None:
+    """By hand: the head reads location 5 at the query's end, and then what it never wrote."""
+    model = small("associative-recall")
+    episode = TASKS["associative-recall"].sample(1, items=2)
+    with torch.no_grad():
+        _, trace = model.trace(episode.inputs)
+    memory, looks = torch.zeros_like(trace.memory), torch.zeros_like(trace.weighting)
+    memory[4:, 0, 5] = 1  # the delimiter after item 1
+    memory[13:, 0, 5] = 2  # and the step of the first answer, which reads before it writes
+    looks[..., 7] = 0.2
+    looks[12:14, :, :, 5] = 0.9
+    looks[14, :, :, 6] = 0.8
+    path = re.sub("<[^>]*>", "", _path(trace._replace(memory=memory, weighting=looks), 2))
+    assert [line.split("&nbsp;")[-1].strip() for line in path.split("  ")[:4]] == [
+        "5, written at step 4, delimiter after item 1",
+        "5, written at step 4, delimiter after item 1",
+        "6, never written",
+        "spread out",
+    ]
+
+
 # --- what can go wrong ---------------------------------------------------------------------------
 
 
@@ -519,7 +616,9 @@ def test_the_step_slider_ends_with_the_sequence() -> None:
     [
         (widgets.copy_explorer, "ntm-feedforward"),
         (widgets.repeat_copy_explorer, "ntm-lstm"),
+        (widgets.associative_recall_explorer, "ntm-feedforward"),
         (widgets.ngrams_explorer, "ntm-feedforward"),
+        (widgets.priority_sort_explorer, "ntm-feedforward"),
     ],
 )
 def test_missing_weights_are_told_in_words(
@@ -579,8 +678,20 @@ def test_an_own_model_that_fails_is_told_in_words_and_the_others_drawn(
         (widgets.copy_explorer, {"sequence": torch.zeros(3, 9)}, r"of 8 bits, \(L, 8\), got"),
         (widgets.repeat_copy_explorer, {"sequence": torch.zeros(0, 8)}, "sequence: expected"),
         (widgets.repeat_copy_explorer, {"sequence": torch.full((2, 8), 0.5)}, "zeros and ones"),
+        (
+            widgets.associative_recall_explorer,
+            {"sequence": torch.zeros(1, 3, 6)},
+            r"sequence: expected two items or more, \(K, 3, 6\), got \(1, 3, 6\)",
+        ),
+        (widgets.associative_recall_explorer, {"sequence": torch.zeros(2, 3, 8)}, r"\(2, 3, 8\)"),
+        (widgets.associative_recall_explorer, {"sequence": torch.ones(2, 3, 6) * 2}, "zeros and"),
         (widgets.ngrams_explorer, {"sequence": "012"}, "bits: expected zeros and ones only, got 2"),
         (widgets.ngrams_explorer, {"sequence": ""}, "expected 1 to 1000 of them, got 0"),
+        (widgets.priority_sort_explorer, {"models": {"mine": 3}}, "models: expected a model for"),
+        (widgets.priority_sort_explorer, {"sequence": torch.zeros(1, 8)}, "2 to 40 vectors, got 1"),
+        (widgets.priority_sort_explorer, {"sequence": torch.zeros(41, 8)}, "to 40 vectors, got 41"),
+        (widgets.priority_sort_explorer, {"priorities": [0.5]}, "priorities: expected 20 numbers"),
+        (widgets.priority_sort_explorer, {"priorities": [2.0] * 20}, "20 numbers from -1 to 1"),
     ],
 )
 def test_bad_arguments_are_refused(
@@ -588,6 +699,90 @@ def test_bad_arguments_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         make(**arguments)
+
+
+# --- priority sort -------------------------------------------------------------------------------
+
+
+def test_sort_counts_rows_in_their_place() -> None:
+    models = trio("priority-sort")
+    explorer = widgets.priority_sort_explorer(models)
+    for name, number in (("lstm", 0), ("ntm-lstm", 7)):
+        with explorer.quiet():
+            explorer.controls["model"].value = name
+            explorer.controls["number"].value = number
+        generator = torch.Generator().manual_seed(evaluation.testing_seed(number))
+        drawn = TASKS["priority-sort"].sample(1, items=20, answers=1, generator=generator)
+        priorities = [explorer.settings[f"priority_{k}"] for k in range(1, 21)]
+        assert priorities == pytest.approx(drawn.inputs[:20, 0, 8].tolist(), abs=0.00501)
+        episode = arrange(drawn.inputs[:20, :, :8], torch.tensor(priorities)[:, None], 16)
+        with torch.no_grad():
+            logits, _ = models[name](episode.inputs)
+        right = right_rows(logits, episode)[:, 0]
+        said = words(explorer)
+        assert f"{int(wrong_bits(logits, episode))} of 128 bits wrong; " in said
+        assert f"{int(right.sum())} of 16 vectors are right and in their place" in said
+        order = sorted(range(20), key=lambda k: -priorities[k])
+        assert f"to the lowest: {', '.join(str(k + 1) for k in order)}." in said
+
+
+def test_sort_follows_a_slider() -> None:
+    explorer = widgets.priority_sort_explorer(trio("priority-sort"))
+    explorer.controls["priority_5"].value = 1.0
+    assert "to the lowest: 5, " in words(explorer)
+    explorer.controls["priority_5"].value = -1.0
+    assert ", 5." in words(explorer)
+
+
+def test_sort_draws_once_for_a_new_sequence_and_its_number_brings_it_back() -> None:
+    explorer = widgets.priority_sort_explorer(trio("priority-sort"))
+    first, drawn = explorer.settings, []
+    explorer.picture.observe(lambda change: drawn.append(change.new), "value")
+    button(explorer, "New sequence").click()
+    assert len(drawn) == 1
+    assert all(explorer.settings[name] != first[name] for name in first if "priority" in name)
+    explorer.controls["number"].value = 0
+    assert explorer.settings == first and len(drawn) == 2
+
+
+def test_sort_says_where_the_vectors_were_written() -> None:
+    models = trio("priority-sort")
+    explorer = widgets.priority_sort_explorer(models)
+    model = models["ntm-feedforward"]
+    assert isinstance(model, NTM)
+    values = [explorer.settings[f"priority_{k}"] for k in range(1, 21)]
+    generator = torch.Generator().manual_seed(evaluation.testing_seed(0))
+    drawn = TASKS["priority-sort"].sample(1, items=20, answers=1, generator=generator)
+    priorities = torch.tensor(values)[:, None]
+    with torch.no_grad():
+        _, trace = model.trace(arrange(drawn.inputs[:20, :, :8], priorities, 16).inputs)
+    late, fit = fit_writes(trace.write_weighting, priorities)
+    where = trace.write_weighting[late : late + 20, 0, fit.head].argmax(-1)
+    listed = ", ".join(str(int(at)) for at in where[priorities[:, 0].argsort(descending=True)])
+    assert f"in the order of the answer: {listed}. Location {fit.intercept:.1f} " in words(explorer)
+    assert f"explains R² = {fit.r_squared:.2f} of it." in words(explorer)
+    explorer.controls["step"].value = 36
+    assert "After step 36, where place 16 is due; write head: weight" in words(explorer)
+    explorer.controls["step"].value = 20
+    assert "After step 20, delimiter" in words(explorer)
+    explorer.controls["model"].value = "lstm"
+    assert "There is no memory to walk through" in words(explorer)
+
+
+def test_sort_of_own_vectors_and_priorities() -> None:
+    bits = torch.eye(8)[:5]
+    given = [0.3, -0.2, 0.9, -1.0, 0.3]
+    explorer = widgets.priority_sort_explorer({"mine": small("priority-sort")}, bits, given)
+    assert explorer.settings["model"] == "mine"
+    assert [explorer.settings[f"priority_{k}"] for k in range(1, 6)] == pytest.approx(given)
+    assert "to the lowest: 3, 1, 5, 2, 4." in words(explorer) and "of 4 vectors" in words(explorer)
+    assert explorer.controls["step"].max == 9
+    with explorer.quiet():
+        for k in range(1, 6):
+            explorer.controls[f"priority_{k}"].value = 0.0
+    assert not went_wrong(explorer) and "no line to fit" in words(explorer)
+    button(explorer, "New sequence").click()
+    assert not went_wrong(explorer) and "of 32 bits wrong" in words(explorer)
 
 
 # --- N-grams -------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ SCRIPTS = (
     "tasks.js",
     "interface.js",
     "sequences.js",
+    "sorting.js",
     "addressing.js",
     "ngrams.js",
     "start.js",

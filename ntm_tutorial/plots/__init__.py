@@ -10,11 +10,20 @@ colour-blind can read them.
 from ntm_tutorial.plots.answers import repeat_copies, targets_and_outputs
 from ntm_tutorial.plots.drawing import GREYS, UNIT, Scale, short
 from ntm_tutorial.plots.explorers import Tape, addressing_stages, timeline
-from ntm_tutorial.plots.machine import matrices, matrix, memory_use, used_locations, weighting_bars
+from ntm_tutorial.plots.machine import (
+    Frame,
+    matrices,
+    matrix,
+    memory_use,
+    used_locations,
+    weighting_bars,
+)
 from ntm_tutorial.plots.ngrams import along, predictions, visits
+from ntm_tutorial.plots.recall import recall_steps
 from ntm_tutorial.plots.results import by_difficulty, difficulty_maps, learning_curves
 from ntm_tutorial.plots.sequences import episode, sequence
 from ntm_tutorial.plots.sheet import png
+from ntm_tutorial.plots.sorting import fitted_locations, sorting
 from ntm_tutorial.plots.style import (
     COLOURS,
     DASHES,
@@ -48,6 +57,7 @@ __all__ = [
     "STYLE",
     "UNIT",
     "WIDTH",
+    "Frame",
     "Scale",
     "Tape",
     "addressing_stages",
@@ -55,15 +65,18 @@ __all__ = [
     "by_difficulty",
     "difficulty_maps",
     "episode",
+    "fitted_locations",
     "learning_curves",
     "matrices",
     "matrix",
     "memory_use",
     "png",
     "predictions",
+    "recall_steps",
     "repeat_copies",
     "sequence",
     "short",
+    "sorting",
     "targets_and_outputs",
     "timeline",
     "use_style",

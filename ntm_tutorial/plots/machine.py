@@ -1,9 +1,13 @@
 """Inside the machine: memory, weightings, and how both were used."""
 
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from ntm_tutorial.ntm import NTMTrace
@@ -22,8 +26,26 @@ from ntm_tutorial.plots.drawing import (
     veil,
     write_title,
 )
-from ntm_tutorial.plots.style import COLOURS, INK, WIDTH
+from ntm_tutorial.plots.style import COLOURS, INK, MARK, WIDTH
 from ntm_tutorial.tasks import Episode
+
+
+class Frame(NamedTuple):
+    """What a reader should look at in a panel of ``memory_use``.
+
+    Attributes:
+        panel: the panel's title, such as "write weighting".
+        steps: the first step framed and the last.
+        location: in a panel of weightings, the memory location; left out, all rows.
+        letter: stands above the frame, or to the right of a single location.
+        colour: of frame and letter.
+    """
+
+    panel: str
+    steps: tuple[int, int]
+    location: int | None = None
+    letter: str = ""
+    colour: str = MARK
 
 
 def memory_use(
@@ -34,6 +56,8 @@ def memory_use(
     locations: tuple[int, int] | None = None,
     *,
     head: int = 0,
+    write_head: int | None = None,
+    frames: Sequence[Frame] = (),
 ) -> Figure:
     """Show how a machine used its memory, as Figure 6 of the paper does.
 
@@ -46,21 +70,26 @@ def memory_use(
         trace: its trace, from ``model.trace``.
         index: which sequence of the batch.
         locations: first location shown, and one past the last; left out, those that were used.
-        head: which read head and which write head.
+        head: which read head, and which write head.
+        write_head: which write head, if another.
+        frames: what to point out.
 
     Raises:
-        ValueError: if there is no such sequence or head, or ``locations`` is empty.
+        ValueError: if there is no such sequence or head, ``locations`` is empty, or a frame lies
+            outside.
     """
     inputs, _, mask = one_sequence(episode, index)
     steps = len(mask)
-    check_index("head", head, min(trace.add_vector.shape[2], trace.reads.shape[2]))
-    write = as_array("write", trace.write_weighting[:steps, index, head], "T N")
+    writer = head if write_head is None else write_head
+    check_index("head", head, trace.reads.shape[2])
+    check_index("write_head", writer, trace.add_vector.shape[2])
+    write = as_array("write", trace.write_weighting[:steps, index, writer], "T N")
     read = as_array("read", trace.read_weighting[:steps, index, head], "T N")
     shown = used_locations(write, read) if locations is None else _span(locations, write.shape[1])
     panels = {
         "inputs": as_array("inputs", inputs, "T I"),
         "outputs": as_array("outputs", logits[:steps, index].sigmoid(), "T O"),
-        "vectors added": as_array("adds", trace.add_vector[:steps, index, head], "T M"),
+        "vectors added": as_array("adds", trace.add_vector[:steps, index, writer], "T M"),
         "vectors read": as_array("reads", trace.reads[:steps, index, head], "T M"),
         "write weighting": write[:, shown],
         "read weighting": read[:, shown],
@@ -86,7 +115,32 @@ def memory_use(
     grid[2, 0].set_yticks(ticks, [str(shown[row]) for row in ticks])
     for axis in grid[2]:
         axis.set_xlabel("time step")
+    for frame in frames:
+        _frame(axes, frame, shown, steps)
     return figure
+
+
+def _frame(axes: dict[str, Axes], frame: Frame, shown: list[int], steps: int) -> None:
+    """Draw a frame round some steps of a panel, or round a location at these steps."""
+    first, last = frame.steps
+    if frame.panel not in axes or not 0 <= first <= last < steps:
+        raise ValueError(f"frames: expected steps of one of {list(axes)}, got {frame}")
+    if frame.location is not None and frame.location not in shown:
+        raise ValueError(f"frames: expected one of the locations shown, got {frame.location}")
+    axis, across = axes[frame.panel], last - first + 1
+    low, high = axis.get_ylim()[::-1]
+    if frame.location is not None:
+        low, high = shown.index(frame.location) - 0.5, shown.index(frame.location) + 0.5
+    box = Rectangle((first - 0.5, low), across, high - low, fill=False, edgecolor=frame.colour,
+                    linewidth=1.4, clip_on=False, zorder=4)  # fmt: skip
+    axis.add_patch(box)
+    at = (first + across / 2 - 0.5, low)
+    style: dict[str, Any] = {"ha": "center", "va": "bottom", "xytext": (0, 1)}
+    if frame.location is not None:
+        at = (last + 0.5, (low + high) / 2)
+        style = {"ha": "left", "va": "center", "xytext": (2, 0)}
+    axis.annotate(frame.letter, at, textcoords="offset points", color=frame.colour, size=8,
+                  weight="bold", annotation_clip=False, **style)  # fmt: skip
 
 
 def used_locations(*weightings: Array, least: float = 0.1) -> list[int]:

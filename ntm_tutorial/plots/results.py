@@ -65,6 +65,7 @@ def by_difficulty(
     *,
     name: str = "length",
     trained_to: int | None = None,
+    cost: bool = False,
 ) -> Figure:
     """Draw the mean wrong bits, and the share of perfect sequences, against a difficulty.
 
@@ -72,6 +73,7 @@ def by_difficulty(
         results: for each model what ``sweep`` returned.
         name: what the difficulty is called.
         trained_to: the hardest in training; up to there the background is shaded.
+        cost: draw the cost in bits per sequence instead of the wrong bits, as Figure 11 does.
 
     Raises:
         ValueError: if there are no results.
@@ -79,12 +81,13 @@ def by_difficulty(
     figure, (wrong, perfect) = plt.subplots(1, 2, figsize=(WIDTH, 3.2))
     for place, (model, found) in enumerate(given(results).items()):
         values, look = sorted(given(found)), look_of(model, place)
-        wrong.plot(values, [found[value].mean_wrong for value in values], **look)
+        means = [found[value].mean_bits if cost else found[value].mean_wrong for value in values]
+        wrong.plot(values, means, **look)
         perfect.plot(values, [found[value].share_perfect for value in values], **look)
     wrong.set_yscale("symlog", linthresh=0.1)
     wrong.set_ylim(bottom=-0.01)
     wrong.yaxis.set_major_formatter("{x:g}")
-    wrong.set(ylabel="mean wrong bits per sequence")
+    wrong.set(ylabel="bits per sequence" if cost else "mean wrong bits per sequence")
     perfect.set(ylabel="share of perfect sequences", ylim=(-0.03, 1.03))
     for axis in (wrong, perfect):
         axis.set(xlabel=name, xlim=(0, None))

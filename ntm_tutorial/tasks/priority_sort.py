@@ -1,7 +1,9 @@
 """Priority sort, Section 4.5: give vectors back in the order of their priorities."""
 
+from typing import NamedTuple
+
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
 from ntm_tutorial.tasks.base import Episode, Task, random_bits, same_for_all
@@ -66,3 +68,134 @@ class PrioritySort(Task):
         source = order.gather(0, place)
         targets = vectors.gather(0, source.unsqueeze(-1).expand(-1, -1, self.bits))
         return Episode(inputs, targets * mask.unsqueeze(-1), same_for_all(mask))
+
+
+def arrange(
+    vectors: Float[Tensor, "L B 8"], priorities: Float[Tensor, "L B"], answers: int
+) -> Episode:
+    """Make priority sorts of given vectors and priorities; of two that tie, the earlier goes first.
+
+    Raises:
+        ValueError: if there are no vectors of 8 bits with a priority each, a priority is not from
+            -1 to 1, or ``answers`` is not from 1 to L.
+    """
+    bits, shape = PrioritySort.bits, tuple(vectors.shape)
+    if len(shape) != 3 or shape[2] != bits or vectors.numel() == 0:
+        raise ValueError(f"vectors: expected shape (L, B, {bits}), got {shape}")
+    if priorities.shape != shape[:2] or not bool((priorities.abs() <= 1).all()):
+        raise ValueError(
+            f"priorities: expected numbers from -1 to 1 of shape {shape[:2]}, got shape "
+            f"{tuple(priorities.shape)}, largest size {priorities.abs().max():g}"
+        )
+    if not 1 <= answers <= shape[0]:
+        raise ValueError(f"answers: expected 1 to {shape[0]}, got {answers}")
+    inputs = vectors.new_zeros(shape[0] + 1 + answers, shape[1], PrioritySort.input_size)
+    inputs[: shape[0], :, :bits] = vectors
+    inputs[: shape[0], :, bits] = priorities
+    inputs[shape[0], :, bits + 1] = 1
+    order = priorities.argsort(dim=0, descending=True, stable=True)[:answers]
+    targets = vectors.new_zeros(len(inputs), shape[1], bits)
+    targets[shape[0] + 1 :] = vectors.gather(0, order.unsqueeze(-1).expand(-1, -1, bits))
+    return Episode(inputs, targets, torch.arange(len(inputs)) > shape[0])
+
+
+def right_rows(logits: Float[Tensor, "T B O"], episode: Episode) -> Bool[Tensor, "A B"]:
+    """Tell for each answer whether its vector is right, with all its bits; a logit above 0 says 1.
+
+    Raises:
+        ValueError: if the logits are not of the targets' shape, or the sequences differ in items
+            or answers.
+    """
+    if logits.shape != episode.targets.shape:
+        raise ValueError(
+            f"logits: expected the targets' shape {tuple(episode.targets.shape)}, "
+            f"got {tuple(logits.shape)}"
+        )
+    if episode.mask.dim() == 2:
+        raise ValueError("episode: expected the same items and answers everywhere, got several")
+    return ((logits > 0) == (episode.targets > 0.5)).all(-1)[episode.mask]
+
+
+class Fit(NamedTuple):
+    """Where one head was, as a linear function of a number.
+
+    Attributes:
+        head: which head.
+        slope: locations for a step of one in the number.
+        intercept: the location at 0.
+        r_squared: the share of the locations' variance that the line explains, 0 to 1; 0 for a
+            head that stays where it is, because then there is nothing to explain.
+        locations: where the head had its largest weight; see ``unroll``.
+    """
+
+    head: int
+    slope: float
+    intercept: float
+    r_squared: float
+    locations: Int[Tensor, "T B"]
+
+
+def fit_heads(
+    weighting: Float[Tensor, "T B H N"], x: Float[Tensor, "T B"], *, ring: bool = True
+) -> list[Fit]:
+    """Fit a line to each head's locations by least squares; the closest fit comes first.
+
+    The paper does so with the write heads of its priority sort, where ``x`` is the priority of the
+    vector that came in (Figure 17).
+
+    Args:
+        weighting: where the heads were.
+        x: a number for each step.
+        ring: whether the first location follows the last; not so where they were put in an order.
+
+    Raises:
+        ValueError: if ``x`` has not one number for each step and sequence, or all are equal.
+    """
+    if x.shape != weighting.shape[:2]:
+        raise ValueError(f"x: expected shape {tuple(weighting.shape[:2])}, got {tuple(x.shape)}")
+    across = x.double() - x.double().mean()
+    if not across.any():
+        raise ValueError(f"x: expected numbers that differ, got {x.flatten()[0]:g} everywhere")
+    fits = []
+    for head in range(weighting.shape[2]):
+        locations = weighting[:, :, head].argmax(-1)
+        if ring:
+            locations = unroll(locations, weighting.shape[-1])
+        up = locations.double() - locations.double().mean()
+        slope = (across * up).sum() / across.square().sum()
+        intercept = locations.double().mean() - slope * x.double().mean()
+        spread = up.square().sum()
+        explained = slope.square() * across.square().sum() / spread if spread else spread
+        fits.append(Fit(head, slope.item(), intercept.item(), explained.item(), locations))
+    return sorted(fits, key=lambda fit: -fit.r_squared)
+
+
+def fit_writes(
+    weighting: Float[Tensor, "T B H N"], priorities: Float[Tensor, "L B"]
+) -> tuple[int, Fit]:
+    """Return the write head whose locations follow the priorities best, and its delay.
+
+    A head may write a vector at the step at which it comes in, delay 0, or one step later.
+
+    Raises:
+        ValueError: if the priorities are all equal, or there are not so many steps.
+    """
+    items = len(priorities)
+    fits = ((late, fit_heads(weighting[late : late + items], priorities)[0]) for late in (0, 1))
+    return max(fits, key=lambda pair: pair[1].r_squared)
+
+
+def unroll(locations: Int[Tensor, "*any"], count: int) -> Int[Tensor, "*any"]:
+    """Cut the ring of memory locations in its widest unused stretch, so that neighbours are near.
+
+    What lies beyond location ``count - 1`` is counted on: 126, 127, 0, 1 become 126, 127, 128, 129.
+
+    Raises:
+        ValueError: if there is none, or one is not from 0 to ``count - 1``.
+    """
+    if locations.numel() == 0 or locations.min() < 0 or locations.max() >= count:
+        raise ValueError(f"locations: expected numbers from 0 to {count - 1}, got {locations}")
+    used = locations.unique()
+    gaps = torch.cat([used[:1] + count - used[-1:], used.diff()])  # before each used location
+    start = used[gaps.argmax()]
+    return (locations - start) % count + start

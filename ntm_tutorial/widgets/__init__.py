@@ -19,7 +19,9 @@ from ntm_tutorial.widgets.addressing import MEMORY, addressing_explorer
 from ntm_tutorial.widgets.copying import copy_explorer, repeat_copy_explorer
 from ntm_tutorial.widgets.explorer import Drawing, Explorer
 from ntm_tutorial.widgets.ngrams import ngrams_explorer, parse_bits
+from ntm_tutorial.widgets.recalling import associative_recall_explorer
 from ntm_tutorial.widgets.shelf import Models, Run, Shelf
+from ntm_tutorial.widgets.sorting import priority_sort_explorer
 
 __all__ = [
     "MEMORY",
@@ -29,8 +31,10 @@ __all__ = [
     "Run",
     "Shelf",
     "addressing_explorer",
+    "associative_recall_explorer",
     "copy_explorer",
     "ngrams_explorer",
     "parse_bits",
+    "priority_sort_explorer",
     "repeat_copy_explorer",
 ]

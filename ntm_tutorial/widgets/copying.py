@@ -38,13 +38,13 @@ def copy_explorer(
     Raises:
         ValueError: if a model is none, or the sequence is not made of bits.
     """
-    shelf, own = Shelf("copy", models), _own_vectors(sequence, Copy.bits)
+    shelf, own = Shelf("copy", models), own_vectors(sequence, Copy.bits)
     length, longest = (length, longest) if own is None else (len(own), max(longest, len(own)))
 
     def draw(length: int, model: str, number: int) -> Drawing:
         return _draw_copy(shelf, numbered_episode("copy", own, number, length), model)
 
-    number, button = _sequence_number()
+    number, button = sequence_number()
     tip = "How many vectors to copy; the models were trained on 1 to 20"
     options = [(shelf.label(name), name) for name in shelf.names]
     controls = {
@@ -65,7 +65,7 @@ def _draw_copy(shelf: Shelf, episode: Episode, name: str) -> Drawing:
     if isinstance(run, str):
         words, alt = run, f"The targets for length {length}."
     else:
-        mistaken = _wrong_per_step(run.logits, episode)[answer]
+        mistaken = wrong_per_step(run.logits, episode)[answer]
         panels += [("outputs", run.logits[answer, 0].sigmoid()), ("wrong bits", mistaken)]
         wrong, asked = int(wrong_bits(run.logits, episode)), Copy.bits * length
         right = int((mistaken == 0).long().cumprod(0).sum())
@@ -104,7 +104,7 @@ def repeat_copy_explorer(
     Raises:
         ValueError: if a model is none, or the sequence is not made of bits.
     """
-    shelf, own = Shelf("repeat-copy", models), _own_vectors(sequence, RepeatCopy.bits)
+    shelf, own = Shelf("repeat-copy", models), own_vectors(sequence, RepeatCopy.bits)
     length, longest = (length, longest) if own is None else (len(own), max(longest, len(own)))
 
     def draw(length: int, repeats: int, models: tuple[str, ...], number: int, step: int) -> Drawing:
@@ -112,7 +112,7 @@ def repeat_copy_explorer(
         return _draw_repeat_copy(shelf, episode, models, min(step, len(episode.inputs) - 1))
 
     first = next(iter(shelf.own), "ntm-lstm")
-    number, button = _sequence_number()
+    number, button = sequence_number()
     tips = "The models were trained on 1 to 10"
     shown = "The memory is that of the first NTM shown"
     controls = {
@@ -141,7 +141,7 @@ def _draw_repeat_copy(shelf: Shelf, episode: Episode, names: tuple[str, ...], st
             words.append(run)
             continue
         panels.append((f"outputs: {label}", run.logits[:, 0].sigmoid()))
-        panels.append(("wrong bits", _wrong_per_step(run.logits, episode)))
+        panels.append(("wrong bits", wrong_per_step(run.logits, episode)))
         words.append(f"<b>{html.escape(label)}</b>: {_repeat_score(run.logits, episode)}")
         if run.trace is not None and tape is None:
             weightings, tape = tape_at(run.trace, step)
@@ -181,7 +181,7 @@ def _phase(step: int, length: int, repeats: int) -> str:
     return f"repetition {repetition + 1} of {repeats}, vector {vector + 1} of {length}"
 
 
-def _own_vectors(sequence: Any, bits: int) -> Tensor | None:
+def own_vectors(sequence: Any, bits: int) -> Tensor | None:
     """Return a reader's own vectors (L, bits)."""
     if sequence is None:
         return None
@@ -212,7 +212,7 @@ def numbered_episode(
     return episode
 
 
-def _sequence_number() -> tuple[ipywidgets.BoundedIntText, ipywidgets.Button]:
+def sequence_number() -> tuple[ipywidgets.BoundedIntText, ipywidgets.Button]:
     """Make a number that stands for a random sequence, and a button that goes to the next."""
     tip = "Each number stands for one random sequence; the same number, the same sequence"
     number = make_control(
@@ -225,6 +225,6 @@ def _sequence_number() -> tuple[ipywidgets.BoundedIntText, ipywidgets.Button]:
     return number, make_button("New sequence", "Draw another random sequence", following)
 
 
-def _wrong_per_step(logits: Tensor, episode: Episode) -> Tensor:
+def wrong_per_step(logits: Tensor, episode: Episode) -> Tensor:
     wrong = (logits > 0) != (episode.targets > 0.5)
     return wrong[:, 0].sum(-1) * episode.mask

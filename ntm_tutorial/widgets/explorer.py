@@ -4,7 +4,8 @@ import base64
 import contextlib
 import html
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import ipywidgets
@@ -24,12 +25,15 @@ class Drawing(NamedTuple):
         alt: what it shows, for a reader who cannot see it.
         words: its numbers, as HTML.
         steps: how many steps there are to choose from, where there is a choice.
+        ends: where a slider ends earlier than it otherwise would: its setting, and the highest
+            value that there is.
     """
 
     figure: Figure
     alt: str
     words: str
     steps: int | None = None
+    ends: Mapping[str, int] = MappingProxyType({})
 
 
 class Explorer(ipywidgets.VBox):
@@ -72,7 +76,7 @@ class Explorer(ipywidgets.VBox):
             drawing = self.draw(**self.settings)
             self.picture.value = _image(drawing)
             self.words.value = _spoken(drawing.words)
-            self._limit_steps(drawing.steps)
+            self._limit(drawing)
         except Exception as error:  # a reader sees a sentence, not a traceback
             kept = "The picture is still that of the last settings that worked."
             self.words.value = _spoken(f"<p><b>{sentence(error)}</b> {kept}</p>")
@@ -89,12 +93,13 @@ class Explorer(ipywidgets.VBox):
             self.is_quiet = False
         self.update()
 
-    def _limit_steps(self, steps: int | None) -> None:
-        """Let the step slider end where the sequence ends; the drawing did so already."""
-        if steps is not None:
-            self.is_quiet = True
-            self.controls["step"].max = steps - 1
-            self.is_quiet = False
+    def _limit(self, drawing: Drawing) -> None:
+        """Let sliders end where what they choose from ends; the drawing did so already."""
+        last = {} if drawing.steps is None else {"step": drawing.steps - 1}
+        self.is_quiet = True
+        for name, most in {**last, **drawing.ends}.items():
+            self.controls[name].max = most
+        self.is_quiet = False
 
 
 def _status(text: str) -> str:

@@ -1,5 +1,5 @@
 /**
- * The playground of copy and repeat copy: trained machines answer one above the other, and a step
+ * The playground of copy, repeat copy and associative recall: trained machines answer one above the other, and a step
  * slider walks through the memory of the first NTM among them.
  */
 "use strict";
@@ -7,12 +7,14 @@
 const Sequences = (() => {
   const { make, button, Settings, Panel, Stage, unit, signed, pause } = Interface;
 
-  /** The machine that answers before a reader has chosen. */
+  /** The machine that answers before a reader has chosen, where the task names no other. */
   const FIRST = "ntm-lstm";
   /** Compute so many milliseconds, then let the page answer its reader. */
   const SLICE = 60;
   /** A location counts as used where a head once put more than this much of its weight. */
   const USED = 0.1;
+  /** A step wrote where it changed a row by this much. */
+  const WRITTEN = 0.5;
 
   const COLOURS = "Dark blue is 0, yellow is 1; in the memory, light blue is −1.";
   /** Outputs that do not count are drawn so opaque, of 255. */
@@ -38,17 +40,40 @@ const Sequences = (() => {
   const largest = (weightings, location) =>
     weightings.reduce((most, w) => Math.max(most, w[location]), 0);
 
-  /** Say where a head stands. */
-  function focus(weighting) {
+  /**
+   * Say where a head stands.
+   * @param {(location: number) => string} tell - what more there is to say of a location
+   */
+  function focus(weighting, tell) {
     const most = Math.max(...weighting);
     if (most < USED) return `no location in particular (largest weight ${most.toFixed(2)})`;
-    return `location ${weighting.indexOf(most)} (weight ${most.toFixed(2)})`;
+    const location = weighting.indexOf(most);
+    return `location ${location} (weight ${most.toFixed(2)}${tell(location)})`;
   }
 
-  /** Say where some heads of one kind stand. */
-  function foci(kind, weightings) {
-    const many = weightings.length > 1;
-    return `${kind} head${many ? "s" : ""} at ${weightings.map(focus).join(", ")}`;
+  /** Say where the heads of one kind stand; of several, only those that stand somewhere. */
+  function foci(kind, weightings, tell) {
+    if (weightings.length === 1) return `${kind} head at ${focus(weightings[0], tell)}`;
+    const places = weightings.flatMap((w, i) =>
+      Math.max(...w) < USED ? [] : [`${kind} head ${i + 1} at ${focus(w, tell)}`],
+    );
+    const others = weightings.length - places.length;
+    if (others === weightings.length) return `no ${kind} head at any location in particular`;
+    return places.join(", ") + (others ? `, the other ${kind} heads at none in particular` : "");
+  }
+
+  /**
+   * Find the last step, up to step t, that wrote a location: that changed its row by 0.5 or more.
+   * What the first step wrote is not seen.
+   * @returns {number} -1 for none
+   */
+  function lastWritten(steps, t, location, width) {
+    const row = (step) => steps[step].state.memory.subarray(location * width, (location + 1) * width);
+    for (let step = t; step > 0; step--) {
+      const before = row(step - 1);
+      if (Math.hypot(...row(step).map((x, m) => x - before[m])) >= WRITTEN) return step;
+    }
+    return -1;
   }
 
   // ---- One machine ------------------------------------------------------------------------------
@@ -174,8 +199,12 @@ const Sequences = (() => {
       );
     }
 
-    /** Show a lane's step; returns what there is to say about it. */
-    show({ machine, stretch: { first, count }, steps }, t) {
+    /**
+     * Show a lane's step; returns what there is to say about it.
+     * @param {(step: number) => string} [source] - what a step was about, if that is to be said of
+     *   the step that wrote the location that a head is on
+     */
+    show({ machine, stretch: { first, count }, steps }, t, source) {
       const { memory_locations: N, memory_width: M, read_heads } = machine.settings;
       const { memory, weightings } = steps[t].state;
       const reading = weightings.slice(0, read_heads), writing = weightings.slice(read_heads);
@@ -193,7 +222,11 @@ const Sequences = (() => {
       this.memory.paint(`memory after this step, ${where}`, M, count, (row, column) =>
         signed(memory[location(column) * M + row]),
       );
-      return `${foci("write", writing)}; ${foci("read", reading)}.`;
+      const tell = (location) => {
+        const step = source ? lastWritten(steps, t - 1, location, M) : -1; // reads come first
+        return step < 0 ? "" : `, written at step ${step}, ${source(step)}`;
+      };
+      return `${foci("write", writing, () => "")}; ${foci("read", reading, tell)}.`;
     }
   }
 
@@ -205,7 +238,7 @@ const Sequences = (() => {
       const lanes = Tasks.MACHINES.map((machine) => new Lane(this.task, machine));
       this.lanes = lanes.filter(({ name }) => Weights.has(name));
       const machines = this.lanes.map(({ model, label }) => ({
-        name: model, label, start: model === FIRST,
+        name: model, label, start: model === (this.task.first ?? FIRST),
       }));
       const step = { name: "step", label: "Step", low: 0, high: 1e6, start: this.task.lookAt };
       this.settings = new Settings([...this.task.controls, ...machines, step], (isStepOnly) =>
@@ -230,12 +263,11 @@ const Sequences = (() => {
       this.play = button("Play", () => (this.playing ? this.stop() : this.start()));
       const slider = settings.slider("step");
       this.slider = slider.querySelector("input");
-      const anew = () => settings.set({ sequence: (settings.values.sequence % 9999) + 1 });
       root.replaceChildren(
         make(
           "div",
           { class: "pg-controls" },
-          ...task.controls.slice(0, -1).map(({ name }) => settings.slider(name)),
+          ...this.taskControls(),
           make(
             "fieldset",
             {},
@@ -246,7 +278,7 @@ const Sequences = (() => {
             "div",
             { class: "pg-row" },
             settings.number("sequence"),
-            button("New sequence", anew),
+            button("New sequence", () => settings.set(this.nextSequence())),
           ),
           make(
             "div",
@@ -264,6 +296,20 @@ const Sequences = (() => {
       );
     }
 
+    /** Make the controls of the task's own settings; the last is the sequence number. */
+    taskControls() {
+      return this.task.controls.slice(0, -1).map(({ name }) => this.settings.slider(name));
+    }
+
+    nextSequence() {
+      return { sequence: (this.settings.values.sequence % 9999) + 1 };
+    }
+
+    /** Say how well a machine answered. */
+    verdict(lane) {
+      return this.task.verdict(this.settings.values, this.episode, lane.logits);
+    }
+
     machineBox(lane) {
       const box = this.settings.check(lane.model);
       const size = Weights.megabytes(lane.name);
@@ -275,6 +321,9 @@ const Sequences = (() => {
     async restart() {
       const { settings, task } = this, turn = ++this.turn;
       this.stop();
+      for (const [name, high] of Object.entries(task.limits?.(settings.values) ?? {})) {
+        settings.limit(name, high);
+      }
       this.episode = task.episode(settings.values);
       this.paintEpisode();
       this.summary.setAttribute("aria-busy", "true");
@@ -286,8 +335,7 @@ const Sequences = (() => {
       for (const lane of this.lanes.filter(({ model }) => settings.values[model])) {
         try {
           if (!(await lane.answer(this.episode, isWanted))) return;
-          const verdict = task.verdict(settings.values, this.episode, lane.logits);
-          words.push(`${lane.label}: ${verdict}`);
+          words.push(`${lane.label}: ${this.verdict(lane)}`);
           say();
         } catch (error) {
           console.error(error);
@@ -300,11 +348,16 @@ const Sequences = (() => {
       this.summary.setAttribute("aria-busy", "false");
     }
 
-    paintEpisode() {
-      const { inputs, targets } = this.episode, bits = targets[0].length;
+    paintInputs() {
+      const { inputs } = this.episode;
       this.inputs.paint("inputs: bits, delimiter", this.task.inputRows, inputs.length, (row, t) =>
         unit(inputs[t][row]),
       );
+    }
+
+    paintEpisode() {
+      const { inputs, targets } = this.episode, bits = targets[0].length;
+      this.paintInputs();
       this.targets.paint("targets", bits, inputs.length, (row, t) => unit(targets[t][row]));
       this.settings.limit("step", inputs.length - 1);
     }
@@ -318,7 +371,8 @@ const Sequences = (() => {
       this.slider.setAttribute("aria-valuetext", `${step}: ${phase}`);
       const lane = this.lanes.find(({ hasMemory, steps }) => hasMemory && steps.length > step);
       this.tape.element.hidden = !lane;
-      const heads = lane ? ` ${lane.label}: ${this.tape.show(lane, step)}` : "";
+      const source = this.task.tellsSources && ((t) => this.task.phase(this.settings.values, t));
+      const heads = lane ? ` ${lane.label}: ${this.tape.show(lane, step, source)}` : "";
       this.where.textContent = `Step ${step}: ${phase}.${heads}`;
     }
 
@@ -344,5 +398,5 @@ const Sequences = (() => {
     }
   }
 
-  return { Playground, usedStretch };
+  return { Playground, usedStretch, lastWritten, foci };
 })();

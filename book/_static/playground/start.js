@@ -6,6 +6,8 @@
     addressing: (place) => new Addressing.Playground(place),
     copy: (place) => new Sequences.Playground(place, "copy"),
     "repeat-copy": (place) => new Sequences.Playground(place, "repeat-copy"),
+    "associative-recall": (place) => new Sequences.Playground(place, "associative-recall"),
+    "priority-sort": (place) => new Sorting.Playground(place),
     ngrams: (place) => new NGrams.Playground(place),
   };
   const soon = new IntersectionObserver(

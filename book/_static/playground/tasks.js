@@ -27,8 +27,8 @@ const Tasks = (() => {
   }
 
   const flip = (random) => (random() < 0.5 ? 0 : 1);
-  const randomVectors = (random, length) =>
-    Array.from({ length }, () => Float64Array.from({ length: BITS }, () => flip(random)));
+  const randomVectors = (random, length, bits = BITS) =>
+    Array.from({ length }, () => Float64Array.from({ length: bits }, () => flip(random)));
 
   /** Make a vector of so many channels that begins with these values; the rest is 0. */
   function channels(size, values = []) {
@@ -170,6 +170,160 @@ const Tasks = (() => {
     },
   };
 
+  // ---- Associative recall -----------------------------------------------------------------------
+
+  const ITEM = 3, ITEM_BITS = 6;
+  const SPAN = ITEM + 1; // steps from one delimiter to the next
+
+  const associativeRecall = {
+    name: "associative-recall",
+    controls: [
+      { name: "items", label: "Items", low: 2, high: 20, start: 6 },
+      { name: "query", label: "Query item", low: 1, high: 19, start: 3 },
+      sequence,
+    ],
+    trained: "Trained on 2 to 6 items.",
+    inputRows: ITEM_BITS + 2,
+    lookAt: 29,
+    first: "ntm-feedforward",
+    tellsSources: true,
+    presets: [
+      ["as trained", { items: 6, query: 3 }],
+      ["twice as many", { items: 12, query: 8 }],
+      ["more than three times", { items: 20, query: 14 }],
+    ],
+
+    /** The last item has none after it, and cannot be asked. */
+    limits: ({ items }) => ({ query: items - 1 }),
+
+    /** Items between delimiters, the query between its own, then the item after it is due. */
+    episode({ items, query, sequence }) {
+      const vectors = randomVectors(dice(sequence), ITEM * items, ITEM_BITS);
+      const asking = SPAN * items, due = asking + SPAN + 1;
+      const steps = Array.from({ length: due + ITEM }, (_, t) => t);
+      const vector = (item, t) => vectors[ITEM * item + (t % SPAN) - 1];
+      const isDelimiter = (t) => t % SPAN === 0 && t < due;
+      const heard = (t) => (t < asking ? vector(Math.floor(t / SPAN), t) : vector(query - 1, t));
+      const input = (t) => {
+        if (isDelimiter(t)) return [...channels(ITEM_BITS), Number(t < asking), Number(t >= asking)];
+        return t < due ? heard(t) : [];
+      };
+      return {
+        inputs: steps.map((t) => channels(ITEM_BITS + 2, input(t))),
+        targets: steps.map((t) => channels(ITEM_BITS, t < due ? [] : vector(query, t))),
+        asked: steps.map((t) => t >= due),
+        items: Array.from({ length: items }, (_, i) => vectors.slice(ITEM * i, ITEM * (i + 1))),
+      };
+    },
+
+    phase({ items }, t) {
+      const item = Math.floor(t / SPAN), part = t % SPAN;
+      if (item > items) return part ? `vector ${part} of the answer is due` : "delimiter after the query";
+      if (part) return `vector ${part} of ${item < items ? `item ${item + 1}` : "the query"}`;
+      if (item === 0) return "delimiter before item 1";
+      return `delimiter after item ${item}${item === items ? " and before the query" : ""}`;
+    },
+
+    verdict({ items, query }, episode, logits) {
+      const wrong = sum(wrongBits(episode, logits));
+      const answer = logits.slice(-ITEM);
+      const away = episode.items.map((vectors) =>
+        sum(vectors.map((vector, k) => vector.filter((bit, o) => isWrong(answer[k][o], bit)).length)),
+      );
+      const nearest = away.indexOf(Math.min(...away));
+      return (
+        `asked for item ${query} of ${items}, so item ${query + 1} is due; ` +
+        `${wrong} of ${plural(ITEM * ITEM_BITS, "bit")} wrong. ` +
+        `The answer is nearest to item ${nearest + 1}, ${plural(away[nearest], "bit")} away.`
+      );
+    },
+  };
+
+  // ---- Priority sort ----------------------------------------------------------------------------
+
+  const ITEMS = 20, ANSWERS = 16;
+  const ITEM_NUMBERS = Array.from({ length: ITEMS }, (_, item) => item);
+  const moveOf = (item, priority) => `${item + 1}_${priority.toFixed(2)}`;
+
+  /** Read the priorities that a reader has set, written as "3_0.44*7_-0.20"; leave out the rest. */
+  function readMoves(text) {
+    const moves = (text ?? "").split("*").map((move) => move.split("_"));
+    return moves
+      .map(([item, priority]) => [Number(item) - 1, priority ? Number(priority) : NaN])
+      .filter(([item, priority]) => ITEM_NUMBERS.includes(item) && Math.abs(priority) <= 1);
+  }
+
+  /** Give every vector a priority, as an address holds it. */
+  const allMoved = (priority) =>
+    ITEM_NUMBERS.map((item) => moveOf(item, priority(item))).join("*");
+
+  const prioritySort = {
+    name: "priority-sort",
+    items: ITEMS,
+    controls: [
+      {
+        name: "moved",
+        start: "",
+        accept: (text) => readMoves(text).map((move) => moveOf(...move)).join("*"),
+      },
+      sequence,
+    ],
+    first: "ntm-feedforward",
+    trained: "Trained on priorities drawn evenly from −1 to 1.",
+    lookAt: ITEMS,
+    presets: [
+      ["in order", { moved: allMoved((item) => 0.95 - item / 10) }],
+      ["in reverse", { moved: allMoved((item) => item / 10 - 0.95) }],
+      ["crowded", { moved: allMoved((item) => ((7 * item) % ITEMS) / 50 - 0.2) }],
+      ["as drawn", { moved: "" }],
+    ],
+
+    /** Draw vectors and priorities; a priority that the reader has set counts instead. */
+    draw({ moved, sequence }) {
+      const random = dice(sequence);
+      const vectors = randomVectors(random, ITEMS);
+      const priorities = ITEM_NUMBERS.map(() => 2 * random() - 1);
+      for (const [item, priority] of readMoves(moved)) priorities[item] = priority;
+      // sorting keeps those that tie in their order
+      const order = [...ITEM_NUMBERS].sort((a, b) => priorities[b] - priorities[a]);
+      return { vectors, priorities, order };
+    },
+
+    /** Set one priority, and keep the others that the reader has set. */
+    move(moved, item, priority) {
+      const kept = readMoves(moved).filter(([other]) => other !== item);
+      return [...kept, [item, priority]].map((move) => moveOf(...move)).join("*");
+    },
+
+    /** Vectors with their priorities, a delimiter, then the 16 of highest priority are due. */
+    episode(settings) {
+      const { vectors, priorities, order } = prioritySort.draw(settings);
+      const steps = Array.from({ length: ITEMS + 1 + ANSWERS }, (_, t) => t);
+      const given = (t) => (t < ITEMS ? [...vectors[t], priorities[t]] : []);
+      return {
+        inputs: steps.map((t) =>
+          channels(BITS + 2, t === ITEMS ? [...channels(BITS + 1), 1] : given(t)),
+        ),
+        targets: steps.map((t) => channels(BITS, vectors[order[t - ITEMS - 1]])),
+        asked: steps.map((t) => t > ITEMS),
+      };
+    },
+
+    phase(_, t) {
+      if (t < ITEMS) return `vector ${t + 1} of ${ITEMS} goes in`;
+      return t === ITEMS ? "delimiter" : `place ${t - ITEMS} of ${ANSWERS} is due`;
+    },
+
+    verdict(_, episode, logits) {
+      const wrong = wrongBits(episode, logits).slice(ITEMS + 1);
+      const right = wrong.filter((count) => count === 0).length;
+      return (
+        `${sum(wrong)} of ${BITS * ANSWERS} bits wrong; ` +
+        `${right} of ${ANSWERS} vectors are right and in their place.`
+      );
+    },
+  };
+
   // ---- Dynamic N-grams --------------------------------------------------------------------------
 
   const CONTEXT = 5;
@@ -212,5 +366,13 @@ const Tasks = (() => {
       ngrams.counts(bits).map(({ zeros, ones }) => (ones + 0.5) / (ones + zeros + 1)),
   };
 
-  return { MACHINES, isWrong, copy, "repeat-copy": repeatCopy, ngrams };
+  return {
+    MACHINES,
+    isWrong,
+    copy,
+    "repeat-copy": repeatCopy,
+    "associative-recall": associativeRecall,
+    "priority-sort": prioritySort,
+    ngrams,
+  };
 })();

@@ -1,0 +1,190 @@
+"""Chapter 9: associative recall, of random items and of a reader's own."""
+
+import html
+from typing import Any
+
+import ipywidgets
+import torch
+from torch import Tensor
+
+from ntm_tutorial import plots
+from ntm_tutorial.evaluation import testing_seed, wrong_bits
+from ntm_tutorial.ntm import NTMTrace
+from ntm_tutorial.tasks import Episode
+from ntm_tutorial.tasks.associative_recall import AssociativeRecall, last_written, phase
+from ntm_tutorial.widgets.copying import sequence_number, wrong_per_step
+from ntm_tutorial.widgets.explorer import (
+    Drawing,
+    Explorer,
+    make_control,
+    make_slider,
+    paragraphs,
+    plain_text,
+)
+from ntm_tutorial.widgets.shelf import Models, Shelf, tape_at
+
+SPAN = AssociativeRecall.item_length + 1
+"""Steps from one delimiter to the next."""
+
+BLURRED = 0.5
+"""A head stands on a location if it puts more than this much of its weight there."""
+
+
+def associative_recall_explorer(
+    models: Models = None, sequence: Any = None, *, items: int = 6, most: int = 20
+) -> Explorer:
+    """Show a list of items, query one, and follow the heads from it to the next.
+
+    It starts with your first model; without one, with the NTM that has a feed-forward controller.
+
+    Args:
+        models: your own, by name, beside those that come trained.
+        sequence: your own items (K, 3, 6), zeros and ones; they have the sequence number 0.
+        items: the number of items to start with, at least 2.
+        most: the end of the items slider.
+
+    Raises:
+        ValueError: if a model is none, or the items are not made of bits or fewer than two.
+    """
+    shelf, own = Shelf("associative-recall", models), _own_items(sequence)
+    items, most = (items, most) if own is None else (len(own), max(most, len(own)))
+
+    def draw(items: int, query: int, models: tuple[str, ...], number: int, step: int) -> Drawing:
+        episode = numbered_list(own, number, items, query)
+        return _draw_recall(shelf, episode, query, models, step)
+
+    first = next(iter(shelf.own), "ntm-feedforward")
+    number, button = sequence_number()
+    shown = "The memory is that of the first NTM shown"
+    controls = {
+        "items": make_slider("Items", "The models were trained on 2 to 6", items, 2, most),
+        "query": make_slider(
+            "Query item", "Which item to ask; the answer is the next", (items + 1) // 2, 1, most - 1
+        ),
+        "models": make_control(
+            ipywidgets.Dropdown, "Models", shown, (first,), options=shelf.groups()
+        ),
+        "number": number,
+        "step": make_slider(
+            "Step", "Which step's memory to show", SPAN * (items + 1) + 1, 0, SPAN * (most + 2) - 1
+        ),
+    }
+    return Explorer(draw, controls, [button])
+
+
+def _draw_recall(
+    shelf: Shelf, episode: Episode, query: int, names: tuple[str, ...], step: int
+) -> Drawing:
+    items = count_items(episode)
+    query, step = min(query, items - 1), min(step, len(episode.inputs) - 1)
+    panels = [("inputs", episode.inputs[:, 0]), ("targets", episode.targets[:, 0])]
+    words = [f"Item {query} of {items} is asked: item {query + 1} is due."]
+    weightings, tape = list[tuple[str, Tensor]](), None
+    for name in names:
+        run, label = shelf.run(name, episode.inputs), shelf.label(name)
+        if isinstance(run, str):
+            words.append(run)
+            continue
+        panels.append((f"outputs: {label}", run.logits[:, 0].sigmoid()))
+        panels.append(("wrong bits", wrong_per_step(run.logits, episode)))
+        words.append(f"<b>{html.escape(label)}</b>: {_recall_score(run.logits, episode)}")
+        if run.trace is not None and tape is None:
+            weightings, tape = tape_at(run.trace, step)
+            where = f"{phase(step, items)}; {_foci(run.trace, step)}"
+            words.append(f"Memory of {html.escape(label)} after step {step}, {where}.")
+            words.append(_path(run.trace, items))
+        elif len(names) == 1:
+            words.append("There is no memory to walk through: for that, choose an NTM.")
+    alt = plain_text(f"A list of {items} items. Inputs, targets and outputs. ", words)
+    figure = plots.timeline(panels + weightings, step=step, tape=tape)
+    steps = len(episode.inputs)
+    return Drawing(figure, alt, paragraphs(words), steps=steps, ends={"query": items - 1})
+
+
+def _recall_score(logits: Tensor, episode: Episode) -> str:
+    """Count the wrong bits, and say which item of the list the answer is nearest to."""
+    wrong, items = int(wrong_bits(logits, episode)), count_items(episode)
+    answer = (logits[-AssociativeRecall.item_length :, 0] > 0).float()
+    listed = _listed(episode.inputs, items)
+    away = (listed != answer).sum((1, 2))
+    nearest = int(away.argmin())
+    closest = f"The answer is nearest to item {nearest + 1}, {int(away[nearest])} bits away."
+    return f"{wrong} of {answer.numel()} bits wrong. {closest}"
+
+
+def _foci(trace: NTMTrace, step: int) -> str:
+    """Say where each head stands."""
+    parts = []
+    for kind, heads in (("write", trace.write_weighting), ("read", trace.read_weighting)):
+        tops = [head.max(-1) for head in heads[step, 0]]
+        places = ", ".join(f"weight {weight:.2f} on location {place}" for weight, place in tops)
+        parts.append(f"{kind} head{'s' * (len(tops) > 1)}: {places}")
+    return "; ".join(parts)
+
+
+def _path(trace: NTMTrace, items: int) -> str:
+    """Make a table of what each read head looks at, from the query's end to the last answer."""
+    written, start = last_written(trace.memory)[:, 0], SPAN * (items + 1)
+    count = trace.read_weighting.shape[2]
+    heads = "".join(f"<th>&nbsp;read head {i + 1 if count > 1 else ''}</th>" for i in range(count))
+    rows = []
+    for step in range(start, len(trace.memory)):
+        looks = trace.read_weighting[step, 0]
+        # A step reads before it writes.
+        cells = "".join(f"<td>&nbsp;{_look(one, written[step - 1], items)}</td> " for one in looks)
+        rows.append(f"<tr><td>{phase(step, items)}</td> {cells}</tr> ")
+    table = f"<table><tr><th></th>{heads}</tr> {''.join(rows)}</table>"
+    return f"Each location that is read, and what was last written there: {table}"
+
+
+def _look(weighting: Tensor, written: Tensor, items: int) -> str:
+    weight, location = weighting.max(-1)
+    if weight < BLURRED:
+        return "spread out"
+    step = int(written[location])
+    source = "never written" if step < 0 else f"written at step {step}, {phase(step, items)}"
+    return f"{location}, {source}"
+
+
+def count_items(episode: Episode) -> int:
+    """Count the items of an episode that has the same number in each sequence."""
+    return len(episode.inputs) // SPAN - 2
+
+
+def _listed(inputs: Tensor, items: int) -> Tensor:
+    """Return the items of a single sequence (K, 3, 6)."""
+    blocks = inputs[: SPAN * items, 0, : AssociativeRecall.bits].unflatten(0, (items, SPAN))
+    return blocks[:, 1:]
+
+
+def _own_items(sequence: Any) -> Tensor | None:
+    """Return a reader's own items (K, 3, 6)."""
+    if sequence is None:
+        return None
+    items = torch.as_tensor(sequence).detach().cpu().float()
+    shape = (AssociativeRecall.item_length, AssociativeRecall.bits)
+    if items.dim() != 3 or items.shape[1:] != shape or len(items) < 2:
+        raise ValueError(
+            f"sequence: expected two items or more, (K, 3, 6), got {tuple(items.shape)}"
+        )
+    if not bool(((items == 0) | (items == 1)).all()):
+        raise ValueError("sequence: expected zeros and ones")
+    return items
+
+
+def numbered_list(own: Tensor | None, number: int, items: int, query: int) -> Episode:
+    """Sample a list by its number, from the testing seeds; 0 is the reader's own, if given.
+
+    ``query`` counts from 1, and is the last but one item where there are not so many.
+    """
+    listed = own[:items] if own is not None and number == 0 else None
+    items = items if listed is None else len(listed)
+    query = min(query, items - 1)
+    generator = torch.Generator().manual_seed(testing_seed(number))
+    episode = AssociativeRecall().sample(1, generator=generator, items=items, query=query - 1)
+    if listed is not None:
+        length, bits = listed.shape[1:]
+        episode.inputs[: SPAN * items, 0, :bits].unflatten(0, (items, SPAN))[:, 1:] = listed
+        episode.inputs[SPAN * items + 1 :, 0, :bits][:length] = listed[query - 1]
+        episode.targets[-length:, 0] = listed[query]
+    return episode

@@ -1,0 +1,182 @@
+"""Chapter 11: priority sort, with a slider for the priority of each vector."""
+
+import html
+from typing import Any
+
+import ipywidgets
+import torch
+from torch import Tensor
+
+from ntm_tutorial import plots
+from ntm_tutorial.evaluation import testing_seed, wrong_bits
+from ntm_tutorial.ntm import NTMTrace
+from ntm_tutorial.tasks import Episode
+from ntm_tutorial.tasks.priority_sort import PrioritySort, arrange, fit_writes, right_rows
+from ntm_tutorial.widgets.copying import own_vectors, sequence_number, wrong_per_step
+from ntm_tutorial.widgets.explorer import (
+    Drawing,
+    Explorer,
+    make_control,
+    make_slider,
+    paragraphs,
+    plain_text,
+)
+from ntm_tutorial.widgets.shelf import Models, Shelf, focus_of, tape_at
+
+
+def priority_sort_explorer(
+    models: Models = None, sequence: Any = None, priorities: Any = None
+) -> Explorer:
+    """Sort vectors by priorities that the reader sets, and see where a machine wrote them.
+
+    It starts with your first model; without one, with the NTM that has a feed-forward controller.
+
+    Args:
+        models: your own, by name, beside those that come trained.
+        sequence: your own vectors (L, 8), zeros and ones, 2 to 40 of them; they have the sequence
+            number 0. Four of five are asked for.
+        priorities: of your own vectors (L,), numbers from -1 to 1; left out, drawn.
+
+    Raises:
+        ValueError: if a model is none, the sequence is not made of bits, there are too many or too
+            few vectors, or the priorities do not fit them.
+    """
+    shelf, own = Shelf("priority-sort", models), own_vectors(sequence, PrioritySort.bits)
+    items = PrioritySort.training_range["items"][0] if own is None else len(own)
+    if not 2 <= items <= 40:
+        raise ValueError(f"sequence: expected 2 to 40 vectors, got {items}")
+    given = None if priorities is None else _own_priorities(priorities, items)
+
+    def start(number: int) -> tuple[Tensor, Tensor]:
+        return _start(number, items, own, given)
+
+    def draw(model: str, number: int, step: int, **knobs: float) -> Drawing:
+        set_to = torch.tensor([*knobs.values()])
+        episode = arrange(start(number)[0][:, None], set_to[:, None], round(0.8 * items))
+        return _draw_sort(shelf, episode, model, step)
+
+    options = [(shelf.label(name), name) for name in shelf.names]
+    number, button = sequence_number()
+    controls = {
+        "model": make_control(
+            ipywidgets.Dropdown, "Model", "Who sorts", shelf.names[0], options=options
+        ),
+        "number": number,
+        "step": make_slider("Step", "Which step's memory to show", items, 0,
+                            items + round(0.8 * items)),
+    }  # fmt: skip
+    knobs = [_knob(place, value) for place, value in enumerate(start(0)[1].tolist())]
+
+    def turn_knobs(change: Any) -> None:
+        """Give the knobs the priorities of another sequence; the explorer then draws once."""
+        before, explorer.is_quiet = explorer.is_quiet, True
+        for knob, value in zip(knobs, start(change.new)[1].tolist(), strict=True):
+            knob.value = value
+        explorer.is_quiet = before
+
+    number.observe(turn_knobs, "value")  # first, so that they are turned when the explorer draws
+    controls |= {f"priority_{place + 1}": knob for place, knob in enumerate(knobs)}
+    explorer = Explorer(draw, controls, [button])
+    return explorer
+
+
+def _knob(place: int, value: float) -> ipywidgets.FloatSlider:
+    """Make an upright slider for one vector's priority."""
+    tip = f"Priority of vector {place + 1}, from -1 to 1"
+    knob = make_control(
+        ipywidgets.FloatSlider, str(place + 1), tip, value,
+        min=-1.0, max=1.0, step=0.01, orientation="vertical",
+    )  # fmt: skip
+    knob.layout.width, knob.layout.height = "3.6em", "12em"
+    knob.style.description_width = "auto"
+    return knob
+
+
+def _own_priorities(priorities: Any, items: int) -> Tensor:
+    """Return a reader's own priorities (L,)."""
+    values = torch.as_tensor(priorities).detach().cpu().float().flatten()
+    if len(values) != items or not bool((values.abs() <= 1).all()):
+        raise ValueError(
+            f"priorities: expected {items} numbers from -1 to 1, one for each vector, "
+            f"got {priorities}"
+        )
+    return values
+
+
+def _start(
+    number: int, items: int, own: Tensor | None, given: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Return the vectors (L, 8) and priorities (L,) of a sequence; 0 is the reader's own."""
+    generator = torch.Generator().manual_seed(testing_seed(number))
+    drawn = PrioritySort().sample(1, generator=generator, items=items, answers=1)
+    vectors = drawn.inputs[:items, 0, : PrioritySort.bits]
+    priorities = drawn.inputs[:items, 0, PrioritySort.bits]
+    if number == 0:
+        vectors = vectors if own is None else own
+        priorities = priorities if given is None else given
+    return vectors, (100 * priorities).round() / 100
+
+
+def _draw_sort(shelf: Shelf, episode: Episode, name: str, step: int) -> Drawing:
+    bits, items = PrioritySort.bits, int(episode.mask.long().argmax()) - 1
+    priorities = episode.inputs[:items, 0, bits]
+    shown = torch.full((len(episode.mask), 1), torch.nan)
+    shown[:items, 0] = (priorities + 1) / 2
+    panels = [
+        ("priority, dark −1, yellow 1", shown),
+        ("inputs", episode.inputs[:, 0, [*range(bits), bits + 1]]),
+        ("targets", episode.targets[:, 0]),
+    ]
+    order = priorities.argsort(descending=True, stable=True).tolist()
+    listed = ", ".join(str(item + 1) for item in order)
+    words = [f"Vectors by number, from the highest priority to the lowest: {listed}."]
+    run, label = shelf.run(name, episode.inputs), html.escape(shelf.label(name))
+    weightings, tape = list[tuple[str, Tensor]](), None
+    if isinstance(run, str):
+        words.append(run)
+    else:
+        panels.append(("outputs", run.logits[:, 0].sigmoid()))
+        panels.append(("wrong bits", wrong_per_step(run.logits, episode)))
+        words.append(f"<b>{label}</b>: {_score(run.logits, episode)}")
+        if run.trace is None:
+            words.append("There is no memory to walk through: for that, choose an NTM.")
+        else:
+            weightings, tape = tape_at(run.trace, step)
+            words.append(_written(run.trace, priorities, order))
+            words.append(f"After step {step}, {_phase(step, items)}; {focus_of(tape)}.")
+    alt = plain_text("Priorities, inputs, targets and outputs. ", words)
+    figure = plots.timeline(panels + weightings, step=step, tape=tape)
+    return Drawing(figure, alt, paragraphs(words))
+
+
+def _score(logits: Tensor, episode: Episode) -> str:
+    right = right_rows(logits, episode)[:, 0]
+    wrong, asked = int(wrong_bits(logits, episode)), PrioritySort.bits * len(right)
+    places = [str(place + 1) for place in (~right).nonzero().flatten().tolist()]
+    where = f"; not at place {', '.join(places)}" if places else ""
+    return (
+        f"{wrong} of {asked} bits wrong; {int(right.sum())} of {len(right)} vectors are right and "
+        f"in their place{where}."
+    )
+
+
+def _written(trace: NTMTrace, priorities: Tensor, order: list[int]) -> str:
+    """Say where the vectors were written, and how well a line through the priorities tells it."""
+    if bool((priorities == priorities[0]).all()):
+        return "All priorities are equal, so there is no line to fit to where it wrote."
+    late, fit = fit_writes(trace.write_weighting, priorities[:, None])
+    count = trace.memory.shape[2]
+    places = ", ".join(str(fit.locations[item, 0].item() % count) for item in order)
+    when = "one step after it came in" if late else "as it came in"
+    return (
+        f"Write head {fit.head + 1} follows the priorities best. Where it wrote each vector "
+        f"{when}, in the order of the answer: {places}. Location {fit.intercept:.1f} "
+        f"{fit.slope:+.1f} × priority explains R² = {fit.r_squared:.2f} of it."
+    )
+
+
+def _phase(step: int, items: int) -> str:
+    """Say what is due at a step."""
+    if step < items:
+        return f"input of vector {step + 1} of {items}"
+    return "delimiter" if step == items else f"where place {step - items} is due"
