@@ -109,6 +109,12 @@ _REPEAT_LSTM = _REPEAT | {
 }
 _COUNT = {9: 8.0}
 
+# A pointer needs precision rather than caution: Adam's usual epsilon learns this task far sooner.
+# It is learned after 44,000 sequences; what follows makes longer lists go well.
+_RECALL = _NTM | {"sequences": 200_000, "learning_rate": 1e-3, "epsilon": 1e-8, "average": 0.98,
+                  "harden_after": 100_000, "weight_noise": 0.03, "memory_sizes": [64, 128],
+                  "validation_sequences": 200}  # fmt: skip
+
 # A table in memory from the start. With these weights for the bit and the reads, what is read tells
 # something of the last five bits before training; else a feed-forward controller may stop at four.
 # The feed-forward machine was trained from seed 3, which of seeds 0 to 3 tells most of the fifth.
@@ -134,7 +140,7 @@ RECIPES: dict[tuple[str, str], Recipe] = {
                _LSTM | {"sequences": 120_000, "batch_size": 32, "average": 0.98, "ramp": 60_000,
                         "validate_every": 4_000, "validation_sequences": 200}),
         Recipe("associative-recall", "ntm-feedforward", Paper(4, "256", 1e-4, 146_845),
-               _heads(4, 256), _NTM),
+               _heads(4, 256), _RECALL),
         Recipe("associative-recall", "ntm-lstm", Paper(1, "100", 1e-4, 70_330),
                _heads(1), _NTM_LSTM),
         Recipe("associative-recall", "lstm", Paper(0, "3 x 256", 1e-4, 1_344_518),
