@@ -114,6 +114,8 @@ _COUNT = {9: 8.0}
 _RECALL = _NTM | {"sequences": 200_000, "learning_rate": 1e-3, "epsilon": 1e-8, "average": 0.98,
                   "harden_after": 100_000, "weight_noise": 0.03, "memory_sizes": [64, 128],
                   "validation_sequences": 200}  # fmt: skip
+_RECALL_LSTM = _RECALL | {"sequences": 160_000, "harden_after": 80_000, "ramp": 20_000,
+                          "mixed": False, "validation_sequences": 100}  # fmt: skip
 
 # A table in memory from the start. With these weights for the bit and the reads, what is read tells
 # something of the last five bits before training; else a feed-forward controller may stop at four.
@@ -142,7 +144,7 @@ RECIPES: dict[tuple[str, str], Recipe] = {
         Recipe("associative-recall", "ntm-feedforward", Paper(4, "256", 1e-4, 146_845),
                _heads(4, 256), _RECALL),
         Recipe("associative-recall", "ntm-lstm", Paper(1, "100", 1e-4, 70_330),
-               _heads(1), _NTM_LSTM),
+               _heads(1), _RECALL_LSTM),
         Recipe("associative-recall", "lstm", Paper(0, "3 x 256", 1e-4, 1_344_518),
                {"hidden_size": 256, "layers": 3}, _LSTM),
         Recipe("dynamic-ngrams", "ntm-feedforward", Paper(1, "100", 3e-5, 14_656), _TABLE,
