@@ -91,10 +91,13 @@ class NTM(nn.Module):
         shift_range: heads can move by ``-shift_range, ..., shift_range`` in one step.
         learned_memory: learn the first memory too, from random rows that differ, and start the
             heads as look-ups by content: for tasks that need a table more than a tape.
+        memory_periods: where the learned memory starts smooth: each of its columns is a wave with
+            at most so many periods. Neighbouring rows are then alike, and a look-up can be moved
+            little by little, as the dial of a scale. 0 for independent rows.
 
     Raises:
-        ValueError: if a size is not positive, the shifts outnumber the locations, or the
-            controller is unknown.
+        ValueError: if a size is not positive, the shifts outnumber the locations, the controller is
+            unknown, or there are periods without a learned memory.
     """
 
     def __init__(
@@ -111,6 +114,7 @@ class NTM(nn.Module):
         memory_width: int = 20,
         shift_range: int = 1,
         learned_memory: bool = False,
+        memory_periods: float = 0.0,
     ) -> None:
         super().__init__()
         self.settings = {
@@ -138,7 +142,7 @@ class NTM(nn.Module):
         )
         self.initial_memory: nn.Parameter | None = None
         if learned_memory:
-            self.initial_memory = nn.Parameter(torch.randn(memory_width, memory_locations).T)
+            self.initial_memory = nn.Parameter(_first_rows(self.memory_shape, memory_periods))
         self.reset_parameters()
         if learned_memory:
             self.heads.start_with_look_ups()
@@ -289,8 +293,21 @@ class NTM(nn.Module):
             )
 
 
+def _first_rows(shape: tuple[int, int], periods: float) -> Float[Tensor, "N M"]:
+    """Draw where a learned memory starts: independent rows, or rows that change little by little.
+
+    Either way a cell's mean is 0 and its standard deviation 1.
+    """
+    locations, width = shape
+    if not periods:
+        return torch.randn(width, locations).T
+    frequency, phase = periods * torch.rand(width, 1), torch.rand(width, 1)
+    turns = frequency * torch.linspace(0, 1, locations) + phase
+    return math.sqrt(2) * torch.cos(2 * math.pi * turns).T
+
+
 def _check(settings: dict[str, Any]) -> None:
-    others = ("controller", "shift_range", "learned_memory")
+    others = ("controller", "shift_range", "learned_memory", "memory_periods")
     check_positive(**{name: value for name, value in settings.items() if name not in others})
     shift_range, locations = settings["shift_range"], settings["memory_locations"]
     if settings["controller"] not in CONTROLLERS:
@@ -302,3 +319,8 @@ def _check(settings: dict[str, Any]) -> None:
             f"shift_range: expected 0 to {(locations - 1) // 2}, so that the shifts -r..r fit "
             f"memory_locations = {locations}, got {shift_range!r}"
         )
+    periods = settings["memory_periods"]
+    if not isinstance(periods, int | float) or not 0 <= periods < math.inf:
+        raise ValueError(f"memory_periods: expected a number of at least 0, got {periods!r}")
+    if periods and not settings["learned_memory"]:
+        raise ValueError(f"memory_periods: only a learned_memory has any, got {periods!r}")

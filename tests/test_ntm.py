@@ -1,6 +1,7 @@
 """The machine: against loops, as a drop-in for `torch.nn.LSTM`, its state, trace and gradients."""
 
 import copy
+import math
 from typing import Any
 
 import numpy as np
@@ -12,20 +13,21 @@ from ntm_tutorial.ntm import INITIAL_MEMORY, NTM, NTMState
 from tests import loops
 
 CONTROLLERS = ["feedforward", "lstm"]
-SHAPES: list[dict[str, int]] = [
+SHAPES: list[dict[str, float]] = [
     {},
     {"read_heads": 2, "write_heads": 3, "controller_layers": 2},
     {"read_heads": 3, "write_heads": 1, "shift_range": 2},
     {"shift_range": 0},
     {"learned_memory": True},
+    {"learned_memory": True, "memory_periods": 2.0},
 ]
 T, B, I, O = 6, 3, 4, 2  # noqa: E741
 
 
-def build(controller: str, dtype: torch.dtype = torch.float64, **changes: int) -> NTM:
+def build(controller: str, dtype: torch.dtype = torch.float64, **changes: Any) -> NTM:
     torch.manual_seed(0)
-    sizes = {"controller_size": 5, "memory_locations": 8, "memory_width": 3, **changes}
-    model = NTM(I, O, controller=controller, **sizes).to(dtype)
+    sizes: dict[str, Any] = {"controller_size": 5, "memory_locations": 8, "memory_width": 3}
+    model = NTM(I, O, controller=controller, **sizes | changes).to(dtype)
     with torch.no_grad():  # so that nothing is hidden by a start at zero
         for name, parameter in model.named_parameters():
             if name.split(".")[-1].startswith("initial"):
@@ -57,7 +59,7 @@ all_shapes = pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: "-".join
 @both_controllers
 @all_shapes
 @torch.no_grad()
-def test_against_loops(controller: str, shape: dict[str, int]) -> None:
+def test_against_loops(controller: str, shape: dict[str, float]) -> None:
     """Controllers and heads are tested by themselves; all between them is done in loops here."""
     model, inputs = build(controller, **shape), draw(T, B, I)
     R = model.read_heads
@@ -85,7 +87,7 @@ def test_against_loops(controller: str, shape: dict[str, int]) -> None:
 
 @both_controllers
 @all_shapes
-def test_trace_is_what_forward_computes(controller: str, shape: dict[str, int]) -> None:
+def test_trace_is_what_forward_computes(controller: str, shape: dict[str, float]) -> None:
     model, inputs = build(controller, **shape), draw(T, B, I)
     logits, state = model(inputs)
     traced, trace = model.trace(inputs)
@@ -112,7 +114,7 @@ def test_trace_has_the_gradients_of_forward(controller: str) -> None:
 
 @both_controllers
 @all_shapes
-def test_a_run_in_pieces_is_one_run(controller: str, shape: dict[str, int]) -> None:
+def test_a_run_in_pieces_is_one_run(controller: str, shape: dict[str, float]) -> None:
     model, inputs = build(controller, **shape), draw(T, B, I)
     whole, end = model(inputs)
     first, state = model(inputs[:2])
@@ -175,7 +177,7 @@ def test_gradcheck_through_two_steps(controller: str, heads: int) -> None:
 
 @both_controllers
 @all_shapes
-def test_every_parameter_learns(controller: str, shape: dict[str, int]) -> None:
+def test_every_parameter_learns(controller: str, shape: dict[str, float]) -> None:
     model = build(controller, **shape)
     model(draw(T, B, I))[0].square().sum().backward()
     for name, parameter in model.named_parameters():
@@ -228,6 +230,17 @@ class TestInitialState:
         small = model.initial_state(2, 40).memory
         assert small.equal(memory[:, :40])
         assert "initial_memory" not in NTM(I, O).state_dict()
+
+    def test_a_smooth_memory_starts_with_neighbours_alike(self) -> None:
+        def likeness(apart: int) -> float:
+            return torch.cosine_similarity(rows[apart:], rows[: len(rows) - apart]).mean().item()
+
+        torch.manual_seed(0)
+        rows = NTM(I, O, learned_memory=True, memory_periods=1.5).initial_state(1).memory[0]
+        assert likeness(1) > 0.99
+        assert likeness(4) > 0.9
+        assert likeness(64) < 0.5
+        assert abs(rows.std() - 1) < 0.2
 
     @both_controllers
     def test_with_a_learned_memory_heads_start_as_look_ups(self, controller: str) -> None:
@@ -311,6 +324,15 @@ class TestBadInput:
     def test_shift_range(self, value: Any, locations: int) -> None:
         with pytest.raises(ValueError, match=f"^shift_range: expected .*got {value!r}$"):
             NTM(9, 8, shift_range=value, memory_locations=locations)
+
+    @pytest.mark.parametrize("value", [-1, math.inf, math.nan, "2", None])
+    def test_memory_periods(self, value: Any) -> None:
+        with pytest.raises(ValueError, match=f"^memory_periods: .* at least 0, got {value!r}$"):
+            NTM(9, 8, learned_memory=True, memory_periods=value)
+
+    def test_periods_of_a_memory_that_is_not_learned(self) -> None:
+        with pytest.raises(ValueError, match=r"^memory_periods: only a learned_memory .*got 2$"):
+            NTM(9, 8, memory_periods=2)
 
     @pytest.mark.parametrize("value", ["LSTM", "ntm-lstm", "", None])
     def test_controller(self, value: Any) -> None:

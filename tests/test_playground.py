@@ -285,6 +285,7 @@ def test_a_list_to_recall_from_is_the_packages(visit: Visit, items: int, query: 
 def test_the_page_finds_the_last_write_as_the_package_does(visit: Visit) -> None:
     page = visit(PAGES["associative-recall"]).page
     model = pretrained.load("associative-recall", "ntm-feedforward").model
+    assert isinstance(model, NTM)
     episode = TASKS["associative-recall"].sample(1, items=3)
     with torch.no_grad():
         _, trace = model.trace(episode.inputs)

@@ -466,7 +466,9 @@ def test_sorting_leads_each_vector_to_its_place(items: int, answers: int) -> Non
     assert np.allclose(bars(heights), given[:, 8])
     assert len(links.lines) == 2 * answers  # each has an edge below it
     for edge, line in zip(links.lines[::2], links.lines[1::2], strict=True):
-        (x, place), (high, low) = line.get_xdata()[[0, -1]], line.get_ydata()[[0, -1]]
+        (x, place), (high, low) = (
+            np.asarray(ends)[[0, -1]] for ends in (line.get_xdata(), line.get_ydata())
+        )
         assert torch.equal(given[round(x), :8], due[round(place)]) and high > 0.9 > 0.1 > low
         share = float(given[round(x), 8] + 1) / 2
         assert np.allclose(to_rgba(line.get_color()), plots.SIGNED(share), atol=0.01)
