@@ -70,6 +70,7 @@ def train(
     momentum: float = 0.9,
     smoothing: float = 0.9,
     decay: float = 0.0,
+    rounds: int = 1,
     settle_at: float | None = None,
     ramp: int = 0,
     clip_value: float = 10.0,
@@ -108,7 +109,9 @@ def train(
         smoothing: how slowly the mean squared gradient changes, Adam's beta 2. Adam's usual 0.999
             lets one sudden large gradient carry a weight by 30 learning rates before its effect
             has faded, and a learned solution is lost; with 0.9 it is about 6.
-        decay: last share of the run over which the learning rate falls linearly to zero.
+        decay: last share of a round over which the learning rate falls linearly to zero.
+        rounds: cut the run into so many rounds of equal length, each from the full learning rate
+            (warm restarts, Loshchilov and Hutter 2017): the next goes on from what one has reached.
         settle_at: once the validation cost was at most this many bits, go on from the weights that
             validated, at a hundredth of the learning rate, so that what was learned is kept.
         clip_value: bound on each gradient component, as in the paper.
@@ -276,7 +279,8 @@ class _Run:
         return self.task.draw(size if self.settings["mixed"] else None, self.generator, share)
 
     def _set_learning_rate(self) -> None:
-        left, decay = 1 - self.seen / self.settings["sequences"], self.settings["decay"]
+        length, decay = self.settings["sequences"] / self.settings["rounds"], self.settings["decay"]
+        left = 1 - self.seen % length / length
         rate = self.settings["learning_rate"] * min(1.0, left / decay if decay else 1.0)
         if self.settled:
             rate *= SETTLED
@@ -426,7 +430,7 @@ def _make_optimizer(model: nn.Module, settings: dict[str, Any]) -> torch.optim.O
 
 def _check(model: nn.Module, task: Task, settings: dict[str, Any]) -> None:
     """Refuse settings out of range, and validation outside the training range."""
-    whole = ("sequences", "batch_size", "validate_every", "validation_sequences")
+    whole = ("sequences", "rounds", "batch_size", "validate_every", "validation_sequences")
     check_positive(**{name: settings[name] for name in whole})
     for name in ("learning_rate", "epsilon", "clip_value", "clip_norm"):
         if not isinstance(settings[name], int | float) or not settings[name] > 0:

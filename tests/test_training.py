@@ -140,6 +140,13 @@ class TestOneStep:
         train(small(), COPY, **RUN | {"sequences": 80}, learning_rate=1.0, decay=0.5)
         assert rates == pytest.approx([1, 1, 1, 1, 1, 1, 0.8, 0.6, 0.4, 0.2])
 
+    def test_each_round_starts_at_the_full_learning_rate(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        rates = watch_rates(monkeypatch)
+        train(small(), COPY, **RUN | {"sequences": 80}, learning_rate=1.0, decay=0.4, rounds=2)
+        assert rates == pytest.approx([1, 1, 1, 1, 0.5, 1, 1, 1, 1, 0.5])
+
 
 class TestHardening:
     @staticmethod
@@ -674,7 +681,7 @@ class TestBadInput:
         ("name", "value", "message"),
         [
             *((name, value, "at least 1") for name, value in itertools.product(
-                ("sequences", "batch_size", "validate_every", "validation_sequences"),
+                ("sequences", "rounds", "batch_size", "validate_every", "validation_sequences"),
                 (0, -5, 2.5, "8"))),
             *((name, value, "a positive number") for name, value in itertools.product(
                 ("learning_rate", "epsilon", "clip_value", "clip_norm"),
