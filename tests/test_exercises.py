@@ -111,7 +111,7 @@ def names(code: str) -> tuple[set[str], set[str]]:
     for node in ast.walk(tree):  # x[0] = 1 and x.y = 1 change x
         if isinstance(node, ast.Subscript | ast.Attribute) and isinstance(node.ctx, ast.Store):
             while isinstance(node, ast.Subscript | ast.Attribute):
-                node = node.value  # type: ignore[assignment]
+                node = node.value
             if isinstance(node, ast.Name):
                 sets.add(node.id)
     return leans, sets

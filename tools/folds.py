@@ -1,8 +1,8 @@
 """A Sphinx extension: hints and solutions are folded once, and unfolded in print.
 
 A notebook folds them with `<details><summary>Hint</summary>`, which works wherever notebooks do. On
-the page a solution's box folds already, so the tag inside it goes. Print cannot fold: there each tag
-makes way for its summary, in bold.
+the page a solution's box folds by itself, so the tag inside it goes. Print cannot fold: there the
+tags go too, and a hint begins with its summary, in bold.
 """
 
 import re
