@@ -6,7 +6,7 @@ It stands at the root so that `pytest notebooks/07_copy.ipynb` finds it too.
 import base64
 import io
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import chain
 from typing import Any
@@ -77,7 +77,7 @@ def shape_checks(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Say how many notebooks, cells and tests ran, and what the tests in the browser counted."""
+    """Say how many notebooks, cells and tests ran, and what the tests themselves counted."""
     ran = {
         report.nodeid
         for outcome in ("passed", "failed", "error", "xfailed")
@@ -87,11 +87,12 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     notebooks = {nodeid.split("::")[0] for nodeid in cells}
     counts = f"{len(notebooks)} notebooks, {len(cells)} code cells, {len(ran - cells)} other tests"
     terminalreporter.write_line(f"Ran {counts}.")
-    tallies: Counter[str] = Counter()
+    tallies: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for report in chain(*terminalreporter.stats.values()):
         for name, count in getattr(report, "user_properties", ()):
             if report.when == "teardown" and name.startswith("tally "):
-                tallies[name.removeprefix("tally ")] += count
-    if tallies:
-        counts = ", ".join(f"{count} {what}" for what, count in tallies.items())
-        terminalreporter.write_line(f"In the browser: {counts}.")
+                where, _, what = name.removeprefix("tally ").partition(": ")
+                tallies[where][what] += count
+    for where, found in tallies.items():
+        counts = ", ".join(f"{count} {what}" for what, count in found.items())
+        terminalreporter.write_line(f"{where}: {counts}.")

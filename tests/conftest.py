@@ -72,7 +72,7 @@ def server(site: Path) -> Iterator[str]:
 @pytest.fixture
 def tally(record_property: Callable[[str, object], None]) -> Tally:
     """Add to a count that the summary at the end prints, whichever worker ran the test."""
-    return lambda what, count: record_property(f"tally {what}", count)
+    return lambda what, count: record_property(f"tally In the browser: {what}", count)
 
 
 @pytest.fixture

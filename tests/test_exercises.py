@@ -1,15 +1,18 @@
 """Every exercise can be checked: as it stands its code fails, and its solution's code holds.
 
 Exercises and solutions are MyST directives in the notebooks' text. Their Python blocks run here
-after the notebook's own code up to that cell, as they do for a reader who pastes them there.
+after those cells of the notebook that they lean on, as they do for a reader who pastes them there.
 """
 
 import ast
+import dis
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
+from itertools import chain
 from pathlib import Path
+from types import CodeType
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
@@ -20,13 +23,21 @@ import pytest
 from tools.links import ROOT
 
 PATHS = sorted(ROOT.glob("notebooks/*.ipynb"))
+PROJECTS = ROOT / "notebooks" / "14_projects.ipynb"
+TIMES = ("Two minutes", "Ten minutes", "Half an hour", "An hour", "Project")
+"""How long an exercise may take, as its first words say; a chapter goes from short to long."""
+
 DIRECTIVE = re.compile(
     r"^(?P<fence>`{3,}|:{3,})\{(?P<kind>exercise|solution)\}(?P<title>.*)\n"
     r"(?P<body>(?:.*\n)*?)(?P=fence)[ ]*$",
     re.MULTILINE,
 )
+FOLDED = re.compile(
+    r"^<details><summary>(?P<what>\w+)</summary>\n\n(?P<text>(?:.*\n)+?)\n</details>$", re.MULTILINE
+)
 PYTHON = re.compile(r"^(?P<fence>`{3,})python\n(?P<code>(?:.*\n)*?)(?P=fence)[ ]*$", re.MULTILINE)
 LABEL = re.compile(r"^:label: *(\S+)$", re.MULTILINE)
+TIME = re.compile(r"^\*\*([^*]+)\.\*\* ", re.MULTILINE)
 MAGIC = re.compile(r"^[%!].*$", re.MULTILINE)
 
 Namespace = dict[str, Any]
@@ -47,6 +58,17 @@ class Directive(NamedTuple):
         """Its Python blocks."""
         return [match["code"] for match in PYTHON.finditer(self.text)]
 
+    @property
+    def folded(self) -> list[str]:
+        """What is folded away in it: a hint in an exercise, the whole text in a solution."""
+        return [match["what"] for match in FOLDED.finditer(self.text)]
+
+    @property
+    def time(self) -> str:
+        """How long it may take."""
+        found = TIME.search(self.text)
+        return found[1] if found else ""
+
 
 def directives(notebook: Any) -> Iterator[Directive]:
     """Yield the exercises and solutions of a notebook, in their order."""
@@ -58,24 +80,66 @@ def directives(notebook: Any) -> Iterator[Directive]:
                 yield Directive(match["kind"], name or "", match["body"], index)
 
 
+def exercises(path: Path) -> list[Directive]:
+    return [item for item in directives(read(path)) if item.kind == "exercise"]
+
+
 @cache
 def read(path: Path) -> Any:
     return nbformat.read(path, as_version=4)
 
 
+def names(code: str) -> tuple[set[str], set[str]]:
+    """Return the names that a piece of code leans on, and those that it sets or changes."""
+    tree = ast.parse(code)
+    leans: set[str] = set()
+    sets: set[str] = set()
+    inner: list[CodeType] = []
+    for instruction in dis.get_instructions(compile(tree, "cell", "exec")):
+        if instruction.opname == "LOAD_NAME" and instruction.argval not in sets:
+            leans.add(instruction.argval)
+        elif instruction.opname == "STORE_NAME":
+            sets.add(instruction.argval)
+        elif isinstance(instruction.argval, CodeType):
+            inner.append(instruction.argval)
+    while inner:  # functions, lambdas and comprehensions, and what is in them
+        for instruction in dis.get_instructions(inner.pop()):
+            if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+                leans |= {instruction.argval} - sets
+            elif isinstance(instruction.argval, CodeType):
+                inner.append(instruction.argval)
+    for node in ast.walk(tree):  # x[0] = 1 and x.y = 1 change x
+        if isinstance(node, ast.Subscript | ast.Attribute) and isinstance(node.ctx, ast.Store):
+            while isinstance(node, ast.Subscript | ast.Attribute):
+                node = node.value
+            if isinstance(node, ast.Name):
+                sets.add(node.id)
+    return leans, sets
+
+
+def needed(cells: list[str], code: str) -> list[int]:
+    """Return which cells a piece of code leans on, through other cells too."""
+    parts, wanted, kept = [names(cell) for cell in cells], names(code)[0], set[int]()
+    while more := {i for i, (_, sets) in enumerate(parts) if sets & wanted} - kept:
+        kept |= more
+        wanted |= set().union(*(parts[i][0] for i in more))
+    return sorted(kept)
+
+
 @cache
-def namespaces(path: Path) -> dict[int, Namespace]:
-    """Run a notebook once; return what names it had defined at each cell with a solution."""
+def namespace(path: Path) -> Namespace:
+    """Run what the exercises of a notebook lean on, once; return the names that it defines."""
     mpl.use("Agg")
-    names: Namespace = {"__name__": "notebook"}
-    found: dict[int, Namespace] = {}
-    wanted = {item.cell for item in directives(read(path)) if item.code}
-    for index, cell in enumerate(read(path).cells[: max(wanted, default=-1) + 1]):
-        if index in wanted:
-            found[index] = dict(names)
-        elif cell.cell_type == "code" and "setup" not in cell.metadata.get("tags", []):
-            exec(compile(MAGIC.sub("", cell.source), f"{path.stem}[{index}]", "exec"), names)
-            plt.close("all")
+    found: Namespace = {"__name__": "notebook"}
+    cells = [
+        MAGIC.sub("", cell.source)
+        for cell in read(path).cells
+        if cell.cell_type == "code" and "setup" not in cell.metadata.get("tags", [])
+    ]
+    code = "\n".join(chain.from_iterable(item.code for item in directives(read(path))))
+    for index in needed(cells, code):
+        exec(compile(cells[index], f"{path.stem}[{index}]", "exec"), found)
+        plt.close("all")
     return found
 
 
@@ -94,49 +158,75 @@ def own_checks(code: str) -> str:
     return "\n".join(checks)
 
 
-def check(exercise: Directive, solution: Directive, names: Namespace) -> None:
-    """Check that an exercise fails as it stands, and that its solution passes."""
+def check(exercise: Directive, solution: Directive, given: Namespace) -> list[str]:
+    """Check that an exercise fails as it stands, and that its solution passes; say so."""
     stub = "\n".join(exercise.code)
-    if stub:
-        assert asserts(stub), f"{exercise.label}: its code asserts nothing"
-        with pytest.raises(Exception):  # noqa: B017, PT011 - however it fails
-            exec(stub, dict(names))
+    assert asserts(stub), f"{exercise.label}: its code asserts nothing"
+    with pytest.raises(Exception):  # noqa: B017, PT011 - however it fails
+        exec(stub, dict(given))
     assert solution.code, f"{exercise.label}: its solution has no code that could be checked"
     for block in solution.code:
         assert asserts(block), f"{exercise.label}: a block of its solution asserts nothing"
-    names = dict(names)
+    found = dict(given)
     for block in [*solution.code, own_checks(stub)]:
-        exec(block, names)
+        exec(block, found)
     plt.close("all")
+    return ["stubs that fail", "solutions that pass"]
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
-def test_each_chapter_has_exercises_with_one_hidden_solution_each(path: Path) -> None:
+def test_each_exercise_has_a_time_a_hint_and_one_hidden_solution(path: Path) -> None:
     found = list(directives(read(path)))
-    exercises = [item.label for item in found if item.kind == "exercise"]
-    solutions = [item.label for item in found if item.kind == "solution"]
-    assert 3 <= len(exercises) <= 5
-    assert exercises == solutions, "each exercise is followed by its solution"
+    labels = [item.label for item in found if item.kind == "exercise"]
+    solved = [item.label for item in found if item.kind == "solution"]
+    assert labels == solved, "each exercise is followed by its solution"
     for item in found:
         assert item.label.startswith(f"ex-{path.stem[:2]}-"), item.label
-        assert item.kind == "exercise" or ":class: dropdown" in item.text, item.label
+        if item.kind == "exercise":
+            assert item.time in TIMES, item.label
+            assert item.folded == ["Hint"], item.label
+        else:  # folded on the page by its class, elsewhere by its tag
+            assert ":class: dropdown" in item.text, item.label
+            assert item.folded == ["Solution"], item.label
+            assert FOLDED.sub("", item.text).strip() == ":class: dropdown", item.label
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_each_chapter_goes_from_a_two_minute_check_to_a_project(path: Path) -> None:
+    times = [TIMES.index(item.time) for item in exercises(path)]
+    assert 4 <= len(times) <= 8
+    assert times == sorted(times), "the shorter ones come first"
+    assert TIMES[times[-1]] == "Project"
+    assert TIMES[times[0]] == ("Project" if path == PROJECTS else "Two minutes")
+
+
+def test_each_chapter_says_in_the_same_words_how_to_try_one() -> None:
+    texts = {
+        cell.source
+        for path in PATHS
+        for cell in read(path).cells
+        if cell.source.startswith("## Exercises")
+    }
+    assert len(texts) == 1
 
 
 def test_labels_are_unique_in_the_book() -> None:
-    labels = Counter(
-        item.label for path in PATHS for item in directives(read(path)) if item.kind == "exercise"
-    )
+    labels = Counter(item.label for path in PATHS for item in exercises(path))
     assert not [label for label, count in labels.items() if count > 1]
 
 
 @pytest.mark.parametrize(
     ("path", "label"),
-    [(p, item.label) for p in PATHS for item in directives(read(p)) if item.kind == "exercise"],
+    [(path, item.label) for path in PATHS for item in exercises(path)],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_the_exercise_fails_and_its_solution_holds(path: Path, label: str) -> None:
+def test_the_exercise_fails_and_its_solution_holds(
+    path: Path, label: str, record_property: Callable[[str, object], None]
+) -> None:
     exercise, solution = (item for item in directives(read(path)) if item.label == label)
-    check(exercise, solution, namespaces(path).get(solution.cell, {}))
+    record_property("tally Exercises: in the book", 1)
+    for what in check(exercise, solution, namespace(path)):
+        record_property(f"tally Exercises: {what}", 1)
 
 
 @pytest.mark.parametrize(
@@ -164,3 +254,30 @@ def test_a_good_exercise_passes() -> None:
     exercise = Directive("exercise", "ex", "```python\nx = ...\nassert x == given\n```\n", 0)
     solution = Directive("solution", "ex", "```python\nx = 2\nassert x == given\n```\n", 0)
     check(exercise, solution, {"given": 2})
+
+
+def test_only_what_an_exercise_leans_on_is_run() -> None:
+    cells = [
+        "import math",
+        "def area(r):\n    return math.pi * r * scale",
+        "scale = 1",
+        "slow = [area(r) for r in range(9)]",
+        "table = {}",
+        "table['a'] = 2",
+        "for r in range(3):\n    other = area(r)",
+    ]
+    assert needed(cells, "assert area(1) > 3") == [0, 1, 2]
+    assert needed(cells, "r = 1\nassert table['a'] + r == 3") == [4, 5]
+    assert needed(cells, "def f(x):\n    return slow[x]") == [0, 1, 2, 3]
+    assert needed(cells, "area = 1\nassert area") == []
+
+
+def test_a_task_of_the_readers_own_takes_fewer_than_40_lines() -> None:
+    solution = next(
+        item
+        for item in directives(read(PROJECTS))
+        if item.label == "ex-14-task" and item.code and item.kind == "solution"
+    )
+    classes = [node for node in ast.parse(solution.code[0]).body if isinstance(node, ast.ClassDef)]
+    (task,) = classes
+    assert (task.end_lineno or 0) - task.lineno + 1 < 40
