@@ -16,7 +16,9 @@ import numpy as np
 import pytest
 from nbval.plugin import IPyNbCell
 from PIL import Image
+from xdist.scheduler import LoadFileScheduling
 
+from tools import colab
 from tools.execute import is_progress_bar
 
 # As in the Makefile: with one thread, sums do not depend on the machine. Kernels inherit it.
@@ -76,8 +78,19 @@ def shape_checks(request: pytest.FixtureRequest) -> Iterator[None]:
     jaxtyping.config.update("jaxtyping_disable", False)
 
 
+class Scheduling(LoadFileScheduling):
+    """A file's tests go to one worker, but for those that run a whole notebook each."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid if "/test_colab.py::" in nodeid else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    return Scheduling(config, log)
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Say how many notebooks, cells and tests ran, and what the tests in the browser counted."""
+    """Say what ran, what the tests in the browser counted, and how long notebooks took on Colab."""
     ran = {
         report.nodeid
         for outcome in ("passed", "failed", "error", "xfailed")
@@ -88,10 +101,19 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     counts = f"{len(notebooks)} notebooks, {len(cells)} code cells, {len(ran - cells)} other tests"
     terminalreporter.write_line(f"Ran {counts}.")
     tallies: Counter[str] = Counter()
+    on_colab: dict[str, float] = {}
     for report in chain(*terminalreporter.stats.values()):
-        for name, count in getattr(report, "user_properties", ()):
-            if report.when == "teardown" and name.startswith("tally "):
-                tallies[name.removeprefix("tally ")] += count
+        for name, value in getattr(report, "user_properties", ()):
+            if report.when != "teardown":
+                continue
+            if name.startswith("tally "):
+                tallies[name.removeprefix("tally ")] += value
+            if name.startswith("colab "):
+                on_colab[name.removeprefix("colab ")] = value
     if tallies:
         counts = ", ".join(f"{count} {what}" for what, count in tallies.items())
         terminalreporter.write_line(f"In the browser: {counts}.")
+    if on_colab:
+        versions = ", ".join(f"{name} {number}" for name, number in colab.versions().items())
+        times = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in sorted(on_colab.items()))
+        terminalreporter.write_line(f"As on Colab, with {versions}: {times}.")
