@@ -21,7 +21,7 @@ from tools import colab, links
 from tools.execute import is_progress_bar
 
 PATHS = sorted(links.ROOT.glob("notebooks/*.ipynb"))
-CELL_SECONDS = 300
+CELL_SECONDS = 900
 
 pytestmark = pytest.mark.skipif(
     sys.version_info[:2] > tuple(map(int, colab.PYTHON.split("."))),
@@ -68,13 +68,8 @@ def run(notebook: Any, folder: Path, repository: Repository) -> Run:
     work.mkdir()
     kernel = folder / "kernels" / "colab" / "kernel.json"
     kernel.parent.mkdir(parents=True)
-    command = [
-        str(colab.python(environment)),
-        "-m",
-        "ipykernel_launcher",
-        "-f",
-        "{connection_file}",
-    ]
+    launch = ["-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    command = [str(colab.python(environment)), *launch]
     variables = {
         "GIT_CONFIG_COUNT": "1",
         "GIT_CONFIG_KEY_0": f"url.{repository.folder.as_uri()}.insteadOf",
@@ -121,6 +116,12 @@ def test_what_a_setup_cell_replaces_is_noticed(tmp_path: Path, repository: Repos
     cell = nbformat.v4.new_code_cell("%pip install -q traitlets==5.0.0")
     done = run(nbformat.v4.new_notebook(cells=[cell]), tmp_path, repository)
     assert "traitlets" in done.installed.keys() & colab.packages(colab.HOME).keys()
+
+
+def test_the_home_has_the_versions(repository: Repository) -> None:
+    brought = colab.packages(colab.HOME)
+    for name, number in colab.versions().items():
+        assert name == "python" or brought[name].split("+")[0] == number
 
 
 def test_the_home_is_made_anew_when_the_versions_change(
