@@ -12,7 +12,7 @@ MODEL ?= ntm-lstm
 PORT  ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help venv book serve test browser lint format notebooks figure train bench links clean
+.PHONY: help venv book serve test colab browser lint format notebooks figure train bench links dist version clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -38,6 +38,9 @@ serve: book ## build the book and serve it on this machine; another port: PORT=8
 
 test: lint browser ## run everything that CI runs: lint, unit tests, notebooks, the book's pages
 	$(BIN)/pytest -n 2 --dist loadfile
+
+colab: .venv/stamp ## run all notebooks as on Colab; on Python 3.13, with its PyTorch too: EXACT=1
+	COLAB_EXACT=$(EXACT) $(BIN)/pytest -n 2 --dist loadfile tests/test_colab.py
 
 browser: .venv/stamp ## find the Chromium that the tests open the pages in, or install one
 	$(BIN)/python tools/browser.py
@@ -66,5 +69,11 @@ bench: .venv/stamp ## measure training throughput; live training from ten seeds 
 links: .venv/stamp ## write the project's URL everywhere it stands; a new one: URL=https://github.com/...
 	$(BIN)/python tools/links.py $(URL)
 
+dist: .venv/stamp ## build the package into dist/: a wheel, and its source
+	$(BIN)/python -m build
+
+version: ## print the version, which stands in pyproject.toml
+	@$(PYTHON) -c 'import tomllib; print(tomllib.load(open("pyproject.toml", "rb"))["project"]["version"])'
+
 clean: ## remove what was built, and .venv
-	rm -rf _build build .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf _build build dist .venv .venv-colab .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

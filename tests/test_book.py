@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 import yaml
 from bs4 import BeautifulSoup
 
-from tools.links import ROOT
+from tools.links import ROOT, project_url, slug
 
 
 @cache
@@ -76,6 +76,17 @@ def test_no_label_stands_twice_on_a_page(site: Path) -> None:
         for wrapper in ("exercise-content", "solution-content"):  # of sphinx-exercise, in each box
             labels.pop(wrapper, None)
         assert not [label for label, count in labels.items() if count > 1], address
+
+
+def test_each_chapter_opens_in_colab_and_in_binder(site: Path) -> None:
+    name = slug(project_url(ROOT))
+    for path in sorted(ROOT.glob("notebooks/*.ipynb")):
+        page = parse(site / "notebooks" / path.with_suffix(".html").name)
+        links = {str(link["href"]) for link in page.select(".dropdown-launch-buttons a")}
+        assert links == {
+            f"https://colab.research.google.com/github/{name}/blob/main/notebooks/{path.name}",
+            f"https://mybinder.org/v2/gh/{name}/main?urlpath=lab/tree/notebooks/{path.name}",
+        }
 
 
 def test_no_page_starts_thebe(site: Path) -> None:

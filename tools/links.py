@@ -33,6 +33,7 @@ BADGE = (
 
 MENTION = re.compile(
     r"""(colab\.research\.google\.com/github/
+        |mybinder\.org/v2/gh/
         |git\+https://github\.com/
         |git\ clone\ https://github\.com/
         |^\s*url:\ https://github\.com/               # _config.yml
