@@ -18,7 +18,6 @@ from nbval.plugin import IPyNbCell
 from PIL import Image
 from xdist.scheduler import LoadFileScheduling
 
-from tools import colab
 from tools.execute import is_progress_bar
 
 # As in the Makefile: with one thread, sums do not depend on the machine. Kernels inherit it.
@@ -90,11 +89,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-<<<<<<< HEAD
     """Say how many notebooks, cells and tests ran, and what the tests themselves counted."""
-=======
-    """Say what ran, what the tests in the browser counted, and how long notebooks took on Colab."""
->>>>>>> m_c8
     ran = {
         report.nodeid
         for outcome in ("passed", "failed", "error", "xfailed")
@@ -104,7 +99,6 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     notebooks = {nodeid.split("::")[0] for nodeid in cells}
     counts = f"{len(notebooks)} notebooks, {len(cells)} code cells, {len(ran - cells)} other tests"
     terminalreporter.write_line(f"Ran {counts}.")
-<<<<<<< HEAD
     tallies: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for report in chain(*terminalreporter.stats.values()):
         for name, count in getattr(report, "user_properties", ()):
@@ -114,22 +108,3 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     for where, found in tallies.items():
         counts = ", ".join(f"{count} {what}" for what, count in found.items())
         terminalreporter.write_line(f"{where}: {counts}.")
-=======
-    tallies: Counter[str] = Counter()
-    on_colab: dict[str, float] = {}
-    for report in chain(*terminalreporter.stats.values()):
-        for name, value in getattr(report, "user_properties", ()):
-            if report.when != "teardown":
-                continue
-            if name.startswith("tally "):
-                tallies[name.removeprefix("tally ")] += value
-            if name.startswith("colab "):
-                on_colab[name.removeprefix("colab ")] = value
-    if tallies:
-        counts = ", ".join(f"{count} {what}" for what, count in tallies.items())
-        terminalreporter.write_line(f"In the browser: {counts}.")
-    if on_colab:
-        versions = ", ".join(f"{name} {number}" for name, number in colab.versions().items())
-        times = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in sorted(on_colab.items()))
-        terminalreporter.write_line(f"As on Colab, with {versions}: {times}.")
->>>>>>> m_c8

@@ -102,7 +102,9 @@ def test_a_notebook_runs_on_colab_and_replaces_nothing_there(
     brought = colab.packages(colab.HOME)
     start = time.perf_counter()
     done = run(nbformat.read(path, as_version=4), tmp_path, repository)
-    record_property(f"colab {path.stem}", time.perf_counter() - start)
+    versions = ", ".join(f"{name} {number}" for name, number in colab.versions().items())
+    seconds = round(time.perf_counter() - start)
+    record_property(f"tally As on Colab, with {versions}: s for {path.stem}", seconds)
     assert not done.complaints
     assert not done.installed.keys() & brought.keys()
     assert brought == colab.packages(colab.HOME)
