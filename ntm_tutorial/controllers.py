@@ -47,7 +47,7 @@ class FeedforwardController(nn.Module):
         first.weight.data[:, channel] *= gain
 
     def initial_state(self, batch_size: int) -> ControllerState:
-        """Return the empty state: this controller remembers nothing."""
+        """Return the state, an empty tuple (): this controller remembers nothing."""
         return ()
 
     def forward(
@@ -91,7 +91,7 @@ class LSTMController(nn.Module):
         first.weight_ih.data[:, channel] *= gain
 
     def initial_state(self, batch_size: int) -> ControllerState:
-        """Return the learned first state, one copy per sequence."""
+        """Return the learned first state, one copy per sequence: a pair of (B, C) per layer."""
         return tuple(
             (hidden.expand(batch_size, -1), cell.expand(batch_size, -1))
             for hidden, cell in zip(self.initial_hidden, self.initial_cell, strict=True)

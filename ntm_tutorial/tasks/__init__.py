@@ -11,5 +11,6 @@ TASKS: dict[str, Task] = {
     task.name: task
     for task in (Copy(), RepeatCopy(), AssociativeRecall(), DynamicNGrams(), PrioritySort())
 }
+"""The five tasks by name: copy, repeat-copy, associative-recall, dynamic-ngrams, priority-sort."""
 
 __all__ = ["TASKS", "Episode", "Task"]
