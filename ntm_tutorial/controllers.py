@@ -53,7 +53,7 @@ class FeedforwardController(nn.Module):
     def forward(
         self, inputs: Float[Tensor, "B I"], state: ControllerState
     ) -> tuple[Float[Tensor, "B C"], ControllerState]:
-        """Compute one step."""
+        """Compute one step; the state is empty, ()."""
         for layer in self.layers:
             inputs = torch.tanh(layer(inputs))
         return inputs, state
@@ -100,7 +100,7 @@ class LSTMController(nn.Module):
     def forward(
         self, inputs: Float[Tensor, "B I"], state: ControllerState
     ) -> tuple[Float[Tensor, "B C"], ControllerState]:
-        """Compute one step."""
+        """Compute one step; the state of a layer is a pair of tensors (B, C)."""
         new_state = []
         for layer, previous in zip(self.layers, state, strict=True):
             inputs, cell = layer(inputs, previous)

@@ -81,7 +81,7 @@ class LSTMBaseline(nn.Module):
     def step(
         self, x: Float[Tensor, "B I"], state: LSTMState
     ) -> tuple[Float[Tensor, "B O"], LSTMState]:
-        """Run one step.
+        """Run one step. The state is a pair of tensors (layers, B, hidden).
 
         Raises:
             ValueError: if the input does not have ``input_size`` channels, or the state is that of

@@ -28,7 +28,7 @@ def save(path: str | Path, tensors: Tensors, about: dict[str, Any]) -> None:
 
 
 def load(path: str | Path) -> tuple[Tensors, dict[str, Any]]:
-    """Read what ``save`` wrote.
+    """Read what ``save`` wrote: tensors of any shape, and their description.
 
     Raises:
         FileNotFoundError: if there is no such file.

@@ -27,12 +27,13 @@ def pages(site: Path) -> Iterator[tuple[str, BeautifulSoup]]:
 def listed() -> list[str]:
     """Return the pages that the contents list, without their endings."""
     contents = yaml.safe_load((ROOT / "_toc.yml").read_text())
-    chapters = [chapter["file"] for part in contents["parts"] for chapter in part["chapters"]]
-    return [contents["root"], *chapters]
+    chapters = [chapter for part in contents["parts"] for chapter in part["chapters"]]
+    pages = [page for chapter in chapters for page in (chapter, *chapter.get("sections", ()))]
+    return [contents["root"], *(page["file"] for page in pages)]
 
 
 def test_the_contents_list_every_page() -> None:
-    written = [*ROOT.glob("book/*.md"), *ROOT.glob("notebooks/*.ipynb")]
+    written = [*ROOT.glob("book/**/*.md"), *ROOT.glob("notebooks/*.ipynb")]
     assert sorted(listed()) == sorted(str(p.relative_to(ROOT).with_suffix("")) for p in written)
 
 

@@ -12,35 +12,36 @@ from sphinx.util.docutils import SphinxDirective
 from tools.execute import LIBRARIES, RECORDS, ROOT, changes, read_records
 
 STATES = {
-    (): "as executed",
-    ("notebook",): "its code changed",
+    (): "unchanged",
+    ("notebook",): "the chapter changed",
     ("package",): "the package changed",
-    ("notebook", "package"): "its code and the package changed",
+    ("notebook", "package"): "both changed",
 }
 
 
 class Health(SphinxDirective):
-    """The table of the health page."""
+    """The table of the health page and, below it, the versions that its letters stand for."""
 
     def run(self) -> list[nodes.Node]:
         folder = ROOT / "notebooks"
+        lines = ["| chapter | executed (UTC) | took | on | code since |", "|---|---|---|---|---|"]
+        sets: list[dict[str, str]] = []
         records = read_records(folder)
-        self.env.note_dependency(str(folder / RECORDS))
-        lines = [
-            "| chapter | executed (UTC) | took | state | versions |",
-            "|---|---|---|---|---|",
-        ]
         for path in sorted(folder.glob("*.ipynb")):
-            self.env.note_dependency(str(path))
-            cells = [f"[](../notebooks/{path.name})"]
+            cells = [f"[](../notebooks/{path.name})", "no record", "", "", ""]
             if entry := records.get(path.stem):
-                state = STATES[tuple(changes(path))]
-                names = ("python", *LIBRARIES)
-                versions = ", ".join(f"{name} {entry['versions'][name]}" for name in names)
-                cells += [entry["executed"], f"{entry['seconds']:.0f} s", state, versions]
-            else:
-                cells += ["no record", "", "", ""]
+                if entry["versions"] not in sets:
+                    sets.append(entry["versions"])
+                letter = chr(ord("A") + sets.index(entry["versions"]))
+                took, state = f"{entry['seconds']:.0f} s", STATES[tuple(changes(path))]
+                cells[1:] = [entry["executed"], took, letter, state]
             lines.append(f"| {' | '.join(cells)} |")
+            self.env.note_dependency(str(path))
+        self.env.note_dependency(str(folder / RECORDS))
+        lines.append("")
+        for place, versions in enumerate(sets):
+            names = ", ".join(f"{name} {versions[name]}" for name in ("python", *LIBRARIES))
+            lines.append(f"- **{chr(ord('A') + place)}**: {names}")
         parent = nodes.container(classes=["health"])
         self.state.nested_parse(StringList(lines, source=RECORDS), self.content_offset, parent)
         return [parent]

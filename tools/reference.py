@@ -15,11 +15,12 @@ from pathlib import Path
 from pydoc import locate
 from typing import Any
 
-import nbformat
+from docutils import nodes
 from sphinx.roles import XRefRole
 from sphinx.util.nodes import make_refnode
 
-ROOT = Path(__file__).resolve().parent.parent
+from tools.paper import chapters, number
+
 EQUATIONS = "book/notation"
 """The page of the numbered equations."""
 
@@ -52,15 +53,19 @@ def find_equation(app: Any, env: Any, node: Any, content: Any) -> Any:
 def first_uses() -> dict[Any, Path]:
     """Map each function and class that chapters use to the first chapter that does."""
     found: dict[Any, Path] = {}
-    for path in sorted(ROOT.glob("notebooks/*.ipynb")):
-        cells = nbformat.read(path, as_version=4).cells
-        code = [cell for cell in cells if cell.cell_type == "code"]
+    for path, notebook in chapters().items():
+        code = [cell for cell in notebook.cells if cell.cell_type == "code"]
         sources = [cell.source for cell in code if "setup" not in cell.metadata.get("tags", [])]
         for name in used_names("\n".join(sources)):
             thing = locate(name)
-            if inspect.isfunction(thing) or inspect.isclass(thing):
+            if is_definition(thing):
                 found.setdefault(thing, path)
     return found
+
+
+def is_definition(thing: Any) -> bool:
+    """Tell functions and classes, which know where they come from, from constants."""
+    return inspect.isfunction(thing) or inspect.isclass(thing)
 
 
 def used_names(source: str) -> Iterator[str]:
@@ -80,11 +85,9 @@ def used_names(source: str) -> Iterator[str]:
 def finish_docstring(app: Any, what: str, name: str, thing: Any, _: Any, lines: list[str]) -> None:
     """Put the links into a docstring, which napoleon has made reStructuredText."""
     lines[:] = link_equations("\n".join([*lines, ""])).split("\n")
-    function = inspect.isfunction(thing) or inspect.isclass(thing)
-    if function and (chapter := first_uses().get(thing)):
-        number = int(chapter.stem.partition("_")[0])
-        lines += ["", f":First used in: :doc:`chapter {number} </notebooks/{chapter.stem}>`", ""]
-    for path in ROOT.glob("notebooks/*.ipynb"):
+    if is_definition(thing) and (chapter := first_uses().get(thing)):
+        lines += ["", f":First used in: :chapter:`{number(chapter)}`", ""]
+    for path in chapters():
         app.env.note_dependency(str(path))
 
 
@@ -93,12 +96,12 @@ def skip_member(app: Any, what: str, name: str, thing: Any, skip: bool, _: Any) 
     module = app.env.temp_data.get("autodoc:module", "")
     package = sys.modules[module.rpartition(".")[0] or module]
     exported = package.__name__ != "ntm_tutorial" and name in getattr(package, "__all__", ())
-    listed = what == "module" and exported and hasattr(thing, "__module__")
+    listed = what == "module" and exported and is_definition(thing)
     return True if listed or type(thing).__name__ == "_tuplegetter" else None
 
 
 def setup(app: Any) -> dict[str, bool]:
-    app.add_role("equation", XRefRole(warn_dangling=True))
+    app.add_role("equation", XRefRole(innernodeclass=nodes.inline, warn_dangling=True))
     app.connect("autodoc-process-docstring", finish_docstring, priority=900)
     app.connect("autodoc-skip-member", skip_member)
     app.connect("missing-reference", find_equation)

@@ -58,7 +58,7 @@ class Task(ABC):
         """Draw difficulties from the training range, as keyword arguments for ``sample``.
 
         Args:
-            batch_size: draw one for each of so many sequences; left out, one for all.
+            batch_size: draw one for each of so many sequences (B,); left out, one for all.
             generator: source of randomness.
             share: draw only from this share of the training range, from its easy end.
         """
