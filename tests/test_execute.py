@@ -40,7 +40,7 @@ def test_the_health_page_shows_every_record(site: Path) -> None:
     rows = [row.get_text(" ", strip=True) for row in page.select(".health tbody tr")]
     assert len(rows) == len(NOTEBOOKS)
     for row, entry in zip(rows, read_records(FOLDER).values(), strict=True):
-        assert entry["executed"] in row
+        assert entry["executed"].split()[0] in row
         assert f"{entry['seconds']:.0f} s" in row
     assert "torch" in page.select(".health")[0].get_text()
 

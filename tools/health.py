@@ -12,9 +12,9 @@ from sphinx.util.docutils import SphinxDirective
 from tools.execute import LIBRARIES, RECORDS, ROOT, changes, read_records
 
 STATES = {
-    (): "unchanged",
-    ("notebook",): "the chapter changed",
-    ("package",): "the package changed",
+    (): "same",
+    ("notebook",): "chapter changed",
+    ("package",): "package changed",
     ("notebook", "package"): "both changed",
 }
 
@@ -24,7 +24,7 @@ class Health(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         folder = ROOT / "notebooks"
-        lines = ["| chapter | executed (UTC) | took | on | code since |", "|---|---|---|---|---|"]
+        lines = ["| chapter | executed | took | on | code since |", "|---|---|---|---|---|"]
         sets: list[dict[str, str]] = []
         records = read_records(folder)
         for path in sorted(folder.glob("*.ipynb")):
@@ -34,7 +34,7 @@ class Health(SphinxDirective):
                     sets.append(entry["versions"])
                 letter = chr(ord("A") + sets.index(entry["versions"]))
                 took, state = f"{entry['seconds']:.0f} s", STATES[tuple(changes(path))]
-                cells[1:] = [entry["executed"], took, letter, state]
+                cells[1:] = [entry["executed"].split()[0], took, letter, state]
             lines.append(f"| {' | '.join(cells)} |")
             self.env.note_dependency(str(path))
         self.env.note_dependency(str(folder / RECORDS))
