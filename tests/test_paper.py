@@ -27,7 +27,7 @@ def text_of(chapter: int) -> str:
 def terms() -> dict[str, int]:
     """Map each term of the glossary to the chapter that introduces it."""
     body = GLOSSARY.partition("```{glossary}")[2].partition("\n```")[0]
-    found = {}
+    found: dict[str, int] = {}
     for entry in re.split(r"\n\n(?=\S)", body.partition("\n\n")[2].strip()):
         names = [line for line in entry.splitlines() if not line.startswith(" ")]
         (chapter,) = re.findall(r"\{chapter\}`(\d+)`$", entry) or [0]
