@@ -27,9 +27,8 @@ def pages(site: Path) -> Iterator[tuple[str, BeautifulSoup]]:
 def listed() -> list[str]:
     """Return the pages that the contents list, without their endings."""
     contents = yaml.safe_load((ROOT / "_toc.yml").read_text())
-    chapters = [chapter for part in contents["parts"] for chapter in part["chapters"]]
-    pages = [page for chapter in chapters for page in (chapter, *chapter.get("sections", ()))]
-    return [contents["root"], *(page["file"] for page in pages)]
+    chapters = [chapter["file"] for part in contents["parts"] for chapter in part["chapters"]]
+    return [contents["root"], *chapters]
 
 
 def test_the_contents_list_every_page() -> None:

@@ -100,9 +100,20 @@ def skip_member(app: Any, what: str, name: str, thing: Any, skip: bool, _: Any) 
     return True if listed or type(thing).__name__ == "_tuplegetter" else None
 
 
+def mend_signatures(app: Any, page: str, template: str, context: dict[str, Any], _: Any) -> None:
+    """Write the lines of a signature as lines; Sphinx makes them a list that lacks its terms."""
+
+    def mend(signature: re.Match[str]) -> str:
+        text = signature[0].replace("<dl>", '<span class="sig-lines">').replace("<dd>", "<span>")
+        return text.replace("</dl>", "</span>").replace("</dd>", "</span>")
+
+    context["body"] = re.sub(r'(?s)<dt class="sig .*?</dt>', mend, context.get("body", ""))
+
+
 def setup(app: Any) -> dict[str, bool]:
     app.add_role("equation", XRefRole(innernodeclass=nodes.inline, warn_dangling=True))
     app.connect("autodoc-process-docstring", finish_docstring, priority=900)
     app.connect("autodoc-skip-member", skip_member)
     app.connect("missing-reference", find_equation)
+    app.connect("html-page-context", mend_signatures)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
