@@ -4,7 +4,7 @@ from torch import Tensor
 
 
 def check_inputs(name: str, tensor: Tensor, shape: tuple[str | int, ...]) -> None:
-    """Refuse a tensor of another shape; a letter in ``shape`` stands for any positive size.
+    """Refuse a tensor of another shape; in (T, B, 9), a letter stands for any positive size.
 
     Raises:
         ValueError: naming the argument, what was given and what is allowed.

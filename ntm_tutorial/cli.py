@@ -88,7 +88,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def train_command(options: argparse.Namespace) -> int:
-    """Train one model and write its weights; see ``TRAIN``."""
+    """Train one model and write its weights; see ``TRAIN``.
+
+    Raises:
+        ValueError: if an option does not fit the others, or no recipe fits.
+    """
     plan = recipe(options.task, options.model)
     if options.sequences is not None:
         plan = replace(plan, training={**plan.training, "sequences": options.sequences})
@@ -166,7 +170,11 @@ def _how_to_resume(checkpoint: Path) -> str:
 
 
 def evaluate_command(options: argparse.Namespace) -> int:
-    """Print one row of results for each difficulty; see ``EVALUATE``."""
+    """Print one row of results for each difficulty; see ``EVALUATE``.
+
+    Raises:
+        ValueError: if the file holds another model, or the task has no such difficulty.
+    """
     if options.file is None:
         found = pretrained.load(options.task, options.model)
     else:

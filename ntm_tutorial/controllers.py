@@ -47,13 +47,13 @@ class FeedforwardController(nn.Module):
         first.weight.data[:, channel] *= gain
 
     def initial_state(self, batch_size: int) -> ControllerState:
-        """Return the empty state: this controller remembers nothing."""
+        """Return the state, an empty tuple (): this controller remembers nothing."""
         return ()
 
     def forward(
         self, inputs: Float[Tensor, "B I"], state: ControllerState
     ) -> tuple[Float[Tensor, "B C"], ControllerState]:
-        """Compute one step."""
+        """Compute one step; the state is empty, ()."""
         for layer in self.layers:
             inputs = torch.tanh(layer(inputs))
         return inputs, state
@@ -91,7 +91,7 @@ class LSTMController(nn.Module):
         first.weight_ih.data[:, channel] *= gain
 
     def initial_state(self, batch_size: int) -> ControllerState:
-        """Return the learned first state, one copy per sequence."""
+        """Return the learned first state, one copy per sequence: a pair of (B, C) per layer."""
         return tuple(
             (hidden.expand(batch_size, -1), cell.expand(batch_size, -1))
             for hidden, cell in zip(self.initial_hidden, self.initial_cell, strict=True)
@@ -100,7 +100,7 @@ class LSTMController(nn.Module):
     def forward(
         self, inputs: Float[Tensor, "B I"], state: ControllerState
     ) -> tuple[Float[Tensor, "B C"], ControllerState]:
-        """Compute one step."""
+        """Compute one step; the state of a layer is a pair of tensors (B, C)."""
         new_state = []
         for layer, previous in zip(self.layers, state, strict=True):
             inputs, cell = layer(inputs, previous)

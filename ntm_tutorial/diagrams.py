@@ -77,7 +77,7 @@ def machine() -> Figure:
 
 
 def addressing_stages() -> dict[str, Tensor]:
-    """Compute what ``addressing`` draws: the stages of one head's step, Eqs. 5 to 9."""
+    """Compute what ``addressing`` draws: the stages of one head's step, each (N,), Eqs. 5 to 9."""
     similarity = torch.tensor([0.1, 0.2, 0.95, -0.4, 0.3, -0.8, 0.0, 0.5, -0.2])
     memory = torch.stack([similarity, (1 - similarity.square()).sqrt()], dim=-1).unsqueeze(0)
     key = torch.tensor([[[1.0, 0.0]]])  # rows and key have length 1: it gives these similarities
@@ -168,7 +168,7 @@ def addressing() -> Figure:
 
 
 def write_stages() -> dict[str, Tensor]:
-    """Compute what ``write`` draws: a memory before, within and after one write, Eqs. 3 and 4."""
+    """Compute what ``write`` draws: a memory (N, M) before, within and after a write, Eqs. 3, 4."""
     before = torch.tensor([[0.2, 0.9, 0.4, 0.1], [0.8, 0.1, 0.6, 0.3], [0.9, 0.7, 0.2, 0.8],
                            [0.1, 0.5, 0.7, 0.4], [0.6, 0.3, 0.1, 0.7]])  # fmt: skip
     weighting = torch.tensor([[[0.0, 0.0, 0.8, 0.2, 0.0]]])

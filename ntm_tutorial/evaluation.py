@@ -163,7 +163,11 @@ def evaluate(
 def sweep(
     model: nn.Module, task: Task, name: str, values: Iterable[int], **settings: int
 ) -> dict[int, Evaluation]:
-    """Evaluate at several values of one difficulty, such as ``"length", (10, 20, 50)``."""
+    """Evaluate at several values of one difficulty, such as ``"length", (10, 20, 50)``.
+
+    Raises:
+        ValueError: as ``evaluate`` does.
+    """
     return {value: evaluate(model, task, **settings, **{name: value}) for value in values}
 
 
@@ -206,7 +210,11 @@ def grid(
 
 
 def testing_seed(seed: int) -> int:
-    """Map a test seed to a generator seed that neither training nor validation can use."""
+    """Map a test seed to a generator seed that neither training nor validation can use.
+
+    Raises:
+        ValueError: if it is not a whole number from 0 to 2**30 - 1.
+    """
     check_seed(seed)
     return 2 * SEEDS + seed
 

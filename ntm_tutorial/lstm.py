@@ -43,7 +43,11 @@ class LSTMBaseline(nn.Module):
         self.initial_cell = nn.Parameter(torch.zeros(layers, 1, hidden_size))
 
     def initial_state(self, batch_size: int) -> LSTMState:
-        """Return the learned first state, one copy per sequence."""
+        """Return the learned first state, one copy per sequence: each (layers, B, hidden).
+
+        Raises:
+            ValueError: if the batch size is not positive.
+        """
         check_positive(batch_size=batch_size)
         return (
             self.initial_hidden.expand(-1, batch_size, -1).contiguous(),
@@ -54,6 +58,8 @@ class LSTMBaseline(nn.Module):
         self, inputs: Float[Tensor, "T B I"], state: LSTMState | None = None
     ) -> tuple[Float[Tensor, "T B O"], LSTMState]:
         """Run a whole sequence, from the learned start unless a state is given.
+
+        A state is a pair, hidden and cell, each of shape (layers, B, hidden).
 
         Raises:
             ValueError: if the inputs do not have ``input_size`` channels, or the state is that of
@@ -75,7 +81,12 @@ class LSTMBaseline(nn.Module):
     def step(
         self, x: Float[Tensor, "B I"], state: LSTMState
     ) -> tuple[Float[Tensor, "B O"], LSTMState]:
-        """Run one step."""
+        """Run one step. The state is a pair of tensors (layers, B, hidden).
+
+        Raises:
+            ValueError: if the input does not have ``input_size`` channels, or the state is that of
+                another model or batch.
+        """
         check_inputs("x", x, ("B", self.input_size))
         logits, state = self(x.unsqueeze(0), state)
         return logits.squeeze(0), state

@@ -85,7 +85,7 @@ def pack(tensors: dict[str, Tensor]) -> Pack:
     ``pretrained`` keeps in half precision so takes 16 here too, and gives the same answers.
 
     Args:
-        tensors: by name; the browser gets them flat, row after row.
+        tensors: by name, of any shape; the browser gets them flat, row after row.
     """
     flat = torch.cat([tensor.detach().cpu().flatten().double() for tensor in tensors.values()])
     types = (torch.float16, torch.float32, torch.float64)

@@ -11,6 +11,7 @@ from ntm_tutorial.ntm import NTM
 from ntm_tutorial.tasks import TASKS, Task
 
 MODELS = ("ntm-feedforward", "ntm-lstm", "lstm")
+"""The paper's three models."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,7 @@ RECIPES: dict[tuple[str, str], Recipe] = {
                           "validation_sequences": 100}),
     )
 }  # fmt: skip
-"""The NTM's memory is 128 x 20 everywhere, as in the paper.
+"""Every recipe, by task and model. The NTM's memory is 128 x 20 everywhere, as in the paper.
 
 The settings are those that trained the models in ``pretrained``.
 """

@@ -13,7 +13,7 @@ Tensors = dict[str, Tensor]
 
 
 def save(path: str | Path, tensors: Tensors, about: dict[str, Any]) -> None:
-    """Write tensors and a description, replacing an older file only once all is on disk.
+    """Write tensors, of any shape, and a description; replace an older file once all is on disk.
 
     The description goes into the file's header as JSON, beside a digest of everything, so that a
     damaged or edited file is noticed.
@@ -28,7 +28,7 @@ def save(path: str | Path, tensors: Tensors, about: dict[str, Any]) -> None:
 
 
 def load(path: str | Path) -> tuple[Tensors, dict[str, Any]]:
-    """Read what ``save`` wrote.
+    """Read what ``save`` wrote: tensors of any shape, and their description.
 
     Raises:
         FileNotFoundError: if there is no such file.

@@ -32,7 +32,7 @@ def listed() -> list[str]:
 
 
 def test_the_contents_list_every_page() -> None:
-    written = [*ROOT.glob("book/*.md"), *ROOT.glob("notebooks/*.ipynb")]
+    written = [*ROOT.glob("book/**/*.md"), *ROOT.glob("notebooks/*.ipynb")]
     assert sorted(listed()) == sorted(str(p.relative_to(ROOT).with_suffix("")) for p in written)
 
 

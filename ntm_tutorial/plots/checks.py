@@ -12,14 +12,24 @@ Array = NDArray[np.float64]
 
 
 def given(things: Any) -> Any:
-    """Return the things to draw; there must be some."""
+    """Return the things to draw.
+
+    Raises:
+        ValueError: if there are none.
+    """
     if not things:
         raise ValueError("expected something to draw, got nothing")
     return things
 
 
 def as_array(name: str, values: Tensor, shape: str) -> Array:
-    """Return the values as an array of that many dimensions; leading ones of size 1 go."""
+    """Return the values as an array of that many dimensions; leading ones of size 1 go.
+
+    ``shape`` names the dimensions, as in "T O" for (T, O).
+
+    Raises:
+        ValueError: if there are other dimensions, or no values.
+    """
     dims, array = len(shape.split()), values.detach().cpu().double().numpy()
     while array.ndim > dims and array.shape[0] == 1:
         array = array[0]
@@ -29,7 +39,11 @@ def as_array(name: str, values: Tensor, shape: str) -> Array:
 
 
 def same_steps(arrays: dict[str, Array], unit: str = "steps") -> int:
-    """Return the number of steps that all arrays have."""
+    """Return the number of steps that all arrays have.
+
+    Raises:
+        ValueError: if they differ.
+    """
     counts = {name: len(array) for name, array in arrays.items()}
     if len(set(counts.values())) > 1:
         raise ValueError(f"expected the same number of {unit} everywhere, got {counts}")
@@ -37,13 +51,21 @@ def same_steps(arrays: dict[str, Array], unit: str = "steps") -> int:
 
 
 def check_index(name: str, value: int, count: int) -> None:
-    """Refuse what is no index of ``count`` things."""
+    """Refuse what is no index of ``count`` things.
+
+    Raises:
+        ValueError: naming the argument and what is allowed.
+    """
     if not 0 <= value < count:
         raise ValueError(f"{name}: expected 0 to {count - 1}, got {value}")
 
 
 def check_probabilities(name: str, values: Tensor) -> None:
-    """Refuse values outside [0, 1]."""
+    """Refuse values outside [0, 1], in a tensor of any shape.
+
+    Raises:
+        ValueError: saying what was given, and that logits need a sigmoid.
+    """
     if values.min() < 0 or values.max() > 1:
         raise ValueError(
             f"{name}: expected probabilities from 0 to 1, got {values.min():.3g} to "
@@ -52,7 +74,11 @@ def check_probabilities(name: str, values: Tensor) -> None:
 
 
 def one_sequence(episode: Episode, index: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Return one sequence's inputs, targets and mask, without the padding after its end."""
+    """Return one sequence's inputs (T, I), targets (T, O) and mask (T,), without its padding.
+
+    Raises:
+        ValueError: if there is no such sequence.
+    """
     check_index("index", index, episode.inputs.shape[1])
     mask = episode.mask if episode.mask.dim() == 1 else episode.mask[:, index]
     end = int(mask.nonzero().max()) + 1

@@ -25,7 +25,10 @@ class Scale(NamedTuple):
 
 
 UNIT = Scale(mpl.colormaps["cividis"], 0.0, 1.0)
+"""For bits, probabilities and weightings."""
+
 GREYS = Scale(mpl.colormaps["gray"], 0.0, 1.0)
+"""For predictions, drawn as the paper draws them: black is 0, white is 1."""
 
 
 def scale_for(*arrays: Array) -> Scale:
@@ -88,10 +91,12 @@ class Page(NamedTuple):
     height: float
 
     def axes(self, x: float, y: float, across: float, up: float) -> Axes:
+        """Add axes of a size, their lower left corner at a place."""
         box = (x / self.width, y / self.height, across / self.width, up / self.height)
         return self.figure.add_axes(box)
 
     def text(self, x: float, y: float, text: str, **style: Any) -> None:
+        """Write a text at a place; ``style`` goes to matplotlib's ``text``."""
         self.figure.text(x / self.width, y / self.height, text, **style)
 
 
@@ -124,7 +129,7 @@ def few_ticks(count: int, most: int = 8) -> list[int]:
 
 
 def veil(axis: Axes, steps: Tensor) -> None:
-    """Pale the steps that do not count."""
+    """Pale the steps that do not count: a boolean tensor (T,)."""
     for step in steps.nonzero().flatten().tolist():
         axis.axvspan(step - 0.5, step + 0.5, color=PAPER, alpha=0.8, linewidth=0)
 

@@ -66,7 +66,7 @@ def memory_use(
 
     Args:
         episode: the batch of sequences that the machine saw.
-        logits: its outputs, from ``model.trace``.
+        logits: its outputs (T, B, O), from ``model.trace``.
         trace: its trace, from ``model.trace``.
         index: which sequence of the batch.
         locations: first location shown, and one past the last; left out, those that were used.
@@ -227,7 +227,7 @@ def matrices(
     column_label: str = "",
     numbers: bool = True,
 ) -> Figure:
-    """Draw several matrices side by side on one colour scale; see ``matrix``.
+    """Draw several matrices (rows, columns) side by side on one colour scale; see ``matrix``.
 
     Raises:
         ValueError: if there is none, or one is no matrix.

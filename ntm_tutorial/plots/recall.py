@@ -16,7 +16,7 @@ def recall_steps(table: Tensor, label: str) -> Figure:
     Gaps part the items; each group ends with the delimiter after its item.
 
     Args:
-        table: (items that can be asked, steps); the first column is step 1, the first vector of
+        table: of shape (queries, steps); the first column is step 1, the first vector of
             item 1, and there are four for each item.
         label: what the values are.
 

@@ -39,6 +39,7 @@ class Sheet:
         self.axis.set_axis_off()
 
     def text(self, x: float, y: float, text: str, **style: Any) -> None:
+        """Write a text at a place; ``style`` goes to matplotlib's ``text``."""
         style = {"va": "center", "size": 8.5, "parse_math": False, **style}
         self.axis.text(x, y, text, **style)
 

@@ -18,12 +18,18 @@ COLOURS = {"ntm-feedforward": "#0072b2", "ntm-lstm": "#d55e00", "lstm": "#5b5f66
 """The three models, told apart by hue and by lightness."""
 
 MARKERS = {"ntm-feedforward": "o", "ntm-lstm": "s", "lstm": "^"}
+"""And by the shape of their points."""
+
 DASHES = {"ntm-feedforward": "-", "ntm-lstm": "-", "lstm": (0, (4, 1.5))}
+"""And by their lines."""
+
 LABELS = {
     "ntm-feedforward": "NTM, feed-forward controller",
     "ntm-lstm": "NTM, LSTM controller",
     "lstm": "LSTM",
 }
+"""What a picture calls them."""
+
 OTHERS = ("#009e73", "#8f4f9f", "#b08900", "#23272f")
 """Colours for whatever else is compared."""
 
@@ -71,6 +77,7 @@ STYLE: dict[Any, Any] = {
     "ytick.labelcolor": INK,
     "ytick.labelsize": 8,
 }
+"""Settings of matplotlib."""
 
 
 def use_style() -> None:

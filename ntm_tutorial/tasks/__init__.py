@@ -11,5 +11,6 @@ TASKS: dict[str, Task] = {
     task.name: task
     for task in (Copy(), RepeatCopy(), AssociativeRecall(), DynamicNGrams(), PrioritySort())
 }
+"""The five tasks, by name. The names are those of the files, with hyphens, as in "repeat-copy"."""
 
 __all__ = ["TASKS", "Episode", "Task"]

@@ -58,7 +58,7 @@ class Task(ABC):
         """Draw difficulties from the training range, as keyword arguments for ``sample``.
 
         Args:
-            batch_size: draw one for each of so many sequences; left out, one for all.
+            batch_size: draw one for each of so many sequences (B,); left out, one for all.
             generator: source of randomness.
             share: draw only from this share of the training range, from its easy end.
         """
@@ -89,7 +89,11 @@ class Task(ABC):
 
 
 def per_sequence(name: str, value: int | Int[Tensor, "B"], batch_size: int) -> Int[Tensor, "B"]:
-    """Return one whole number per sequence, given one for all or one for each."""
+    """Return one whole number per sequence, given one for all or one for each.
+
+    Raises:
+        ValueError: if it is not whole, or there is not one for each.
+    """
     values = torch.as_tensor(value) if isinstance(value, Integral | Tensor) else torch.empty(0)
     if values.is_floating_point() or values.dtype == torch.bool:
         raise ValueError(f"{name}: expected a whole number, got {value!r}")

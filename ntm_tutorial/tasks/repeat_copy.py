@@ -31,7 +31,7 @@ class RepeatCopy(Task):
     training_range = {"length": (1, 10), "repeats": (1, 10)}
 
     def scale(self, repeats: Int[Tensor, "*S"]) -> Tensor:
-        """Scale repeat counts to mean 0 and variance 1 over the training range."""
+        """Scale counts, of any shape, to mean 0 and variance 1 over the training range."""
         low, high = self.training_range["repeats"]
         deviation = math.sqrt(((high - low + 1) ** 2 - 1) / 12)  # of a uniform distribution
         return (repeats - (low + high) / 2) / deviation

@@ -182,7 +182,11 @@ def _phase(step: int, length: int, repeats: int) -> str:
 
 
 def own_vectors(sequence: Any, bits: int) -> Tensor | None:
-    """Return a reader's own vectors (L, bits)."""
+    """Return a reader's own vectors (L, bits).
+
+    Raises:
+        ValueError: if they are not of that shape, or not of zeros and ones.
+    """
     if sequence is None:
         return None
     vectors = torch.as_tensor(sequence).detach().cpu().float()
@@ -199,7 +203,13 @@ def own_vectors(sequence: Any, bits: int) -> Tensor | None:
 def numbered_episode(
     task_name: str, own: Tensor | None, number: int, length: int, repeats: int = 1
 ) -> Episode:
-    """Sample a sequence by its number, from the testing seeds; 0 is the reader's own, if given."""
+    """Sample a sequence by its number, from the testing seeds; 0 is the reader's own, if given.
+
+    ``own`` holds vectors (L, bits).
+
+    Raises:
+        ValueError: if the length, or the number of repeats, is below 1.
+    """
     vectors = own[:length] if own is not None and number == 0 else None
     length = length if vectors is None else len(vectors)
     generator = torch.Generator().manual_seed(testing_seed(number))
@@ -226,5 +236,6 @@ def sequence_number() -> tuple[ipywidgets.BoundedIntText, ipywidgets.Button]:
 
 
 def wrong_per_step(logits: Tensor, episode: Episode) -> Tensor:
+    """Count the wrong bits of each step (T,) of a single sequence, from its logits (T, 1, O)."""
     wrong = (logits > 0) != (episode.targets > 0.5)
     return wrong[:, 0].sum(-1) * episode.mask

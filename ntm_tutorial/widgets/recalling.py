@@ -173,7 +173,7 @@ def _own_items(sequence: Any) -> Tensor | None:
 
 
 def numbered_list(own: Tensor | None, number: int, items: int, query: int) -> Episode:
-    """Sample a list by its number, from the testing seeds; 0 is the reader's own, if given.
+    """Sample a list by its number, from the testing seeds; 0 is the reader's own (K, 3, 6).
 
     ``query`` counts from 1, and is the last but one item where there are not so many.
     """

@@ -30,6 +30,9 @@ class Shelf:
 
     A trained model is loaded when it is first asked for. The last runs are kept, so that looking at
     another step of the same run costs nothing.
+
+    Raises:
+        ValueError: if one of the reader's own is no model.
     """
 
     def __init__(self, task_name: str, own: Models) -> None:
@@ -90,7 +93,7 @@ def _run(model: nn.Module, inputs: Tensor, output_size: int) -> Run:
 
 
 def tape_at(trace: NTMTrace, step: int) -> tuple[list[tuple[str, Tensor]], plots.Tape]:
-    """Return the panels of where the heads were, and the memory at a step.
+    """Return the panels (T, locations) of where the heads were, and the memory at a step.
 
     Of several heads of a kind each location shows the largest weight. Locations that no head went
     to are left out.
