@@ -12,7 +12,7 @@ MODEL ?= ntm-lstm
 PORT  ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help venv book serve test browser lint format notebooks figure train bench links clean
+.PHONY: help venv book pdf serve test browser lint format notebooks figure train bench links clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -32,6 +32,9 @@ venv: .venv/stamp ## set up .venv: Python packages for the book and its tests (1
 book: .venv/stamp ## build the book into _build/html, warnings are errors
 	$(BIN)/jupyter-book build . -W -n --keep-going
 	@echo "The book is built. Open _build/html/index.html, or run: make serve"
+
+pdf: book browser ## make the PDF edition, _build/pdf/ntm-tutorial.pdf; installs XeLaTeX where it can
+	$(BIN)/python -m tools.pdf
 
 serve: book ## build the book and serve it on this machine; another port: PORT=8080
 	$(BIN)/python -m http.server $(PORT) --bind localhost --directory _build/html

@@ -17,10 +17,10 @@ from tools.browser import launch
 from tools.links import ROOT
 
 
-def build(folder: Path) -> None:
+def build(folder: Path, builder: str = "html") -> None:
     """Build the book under a folder, as `make book` does; a warning fails."""
     jupyter_book = Path(sys.executable).with_name("jupyter-book")
-    options = ["-W", "-n", "--keep-going", "--path-output", str(folder)]
+    options = ["-W", "-n", "--keep-going", "--path-output", str(folder), "--builder", builder]
     done = subprocess.run(
         [str(jupyter_book), "build", str(ROOT), *options],
         capture_output=True,

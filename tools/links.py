@@ -58,6 +58,12 @@ def slug(url: str) -> str:
     return match[1]
 
 
+def pages_url(url: str) -> str:
+    """Return the address at which GitHub Pages serves the project's book."""
+    owner, name = slug(url).split("/")
+    return f"https://{owner}.github.io/{name}"
+
+
 def set_project_url(root: Path, url: str) -> None:
     """Change the URL in pyproject.toml."""
     slug(url)
