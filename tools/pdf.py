@@ -38,8 +38,8 @@ PACKAGES = (
 NEEDED = ("unicode-math.sty", "titlesec.sty", "texgyrepagella-math.otf", "DejaVuSansMono.ttf")
 """Of each large package one file, by which to see that it is there."""
 
-WIDTH = 980
-"""Of a still, in CSS pixels: its letters are then 8 points high on paper."""
+WIDTH = 900
+"""Of the window that a still is taken in, in CSS pixels: the widest without a side bar."""
 
 TROUBLES = {
     "undefined references": r"Warning: (?:Hyper reference|Reference|Citation) `.*?' .*undefined",
