@@ -35,7 +35,7 @@ ELEMENTS = {
     "fncychap": "",
     "fontpkg": "",
     "preamble": r"\usepackage{printing}",
-    "tableofcontents": r"\frontmatter\tableofcontents",
+    "tableofcontents": r"\frontmatter{\hypersetup{hidelinks}\tableofcontents}",
     "makeindex": "",
     "printindex": "",
     "figure_align": "htb",
@@ -139,7 +139,7 @@ class Paper(SphinxPostTransform):
             for solution in solutions:
                 if solution["target_label"] == exercise["label"]:
                     label = f"{page['docname']}:{solution['label']}"
-                    exercise += raw(rf"\solutionat{{{label}}}")
+                    exercise.children[0] += raw(rf"\solutionat{{{label}}}")
         drop(solutions)
         place.extend(solutions)
         next(page.findall(nodes.section)).append(place)
