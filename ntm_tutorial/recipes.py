@@ -170,7 +170,7 @@ RECIPES: dict[tuple[str, str], Recipe] = {
                _heads(4, 200) | {"learned_memory": True, "memory_periods": 3.0}, _SORT, {8: 2.0}),
         Recipe("priority-sort", "lstm", Paper(0, "3 x 128", 3e-5, 384_424),
                {"hidden_size": 128, "layers": 3},
-               _NGRAMS | {"sequences": 800_000, "batch_size": 32, "learning_rate": 1e-3,
+               _NGRAMS | {"sequences": 800_000, "batch_size": 64, "learning_rate": 1e-3,
                           "decay": 0.5, "average": 0.98, "validate_every": 16_000,
                           "validation_sequences": 100}),
     )
