@@ -11,7 +11,16 @@ from tools.paper import chapters, counterparts, number
 
 FIGURES = range(1, 19)
 GLOSSARY = (ROOT / "book" / "glossary.md").read_text()
-EMPHASIS = {"counts fade", "eight", "five", "old bits drop out", "seven", "three", "which"}
+EMPHASIS = {
+    "counts fade",
+    "eight",
+    "five",
+    "one more row",
+    "old bits drop out",
+    "seven",
+    "three",
+    "which",
+}
 """In bold, and no term."""
 
 OTHER_WORDS = {"Paired comparison": "pairing", "R squared": "R^2", "Episode": "sequence"}
