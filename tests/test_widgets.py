@@ -616,7 +616,7 @@ def test_the_path_says_what_was_last_written_where_a_head_reads() -> None:
     [
         (widgets.copy_explorer, "ntm-feedforward"),
         (widgets.repeat_copy_explorer, "ntm-lstm"),
-        (widgets.associative_recall_explorer, "ntm-feedforward"),
+        (widgets.associative_recall_explorer, "ntm-lstm"),
         (widgets.ngrams_explorer, "ntm-feedforward"),
         (widgets.priority_sort_explorer, "ntm-feedforward"),
     ],

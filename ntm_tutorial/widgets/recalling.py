@@ -53,7 +53,7 @@ def associative_recall_explorer(
         episode = numbered_list(own, number, items, query)
         return _draw_recall(shelf, episode, query, models, step)
 
-    first = next(iter(shelf.own), "ntm-feedforward")
+    first = next(iter(shelf.own), "ntm-lstm")
     number, button = sequence_number()
     shown = "The memory is that of the first NTM shown"
     controls = {

@@ -185,7 +185,7 @@ const Tasks = (() => {
     trained: "Trained on 2 to 6 items.",
     inputRows: ITEM_BITS + 2,
     lookAt: 29,
-    first: "ntm-feedforward",
+    first: "ntm-lstm",
     tellsSources: true,
     presets: [
       ["as trained", { items: 6, query: 3 }],
