@@ -25,6 +25,12 @@ def latex(folder: Path) -> str:
     return (folder / f"{tools.pdf.NAME}.tex").read_text(encoding="utf-8")
 
 
+@pytest.fixture(scope="module")
+def stills(folder: Path, site: Path) -> list[str]:
+    """Take the playgrounds' stills, and return their names."""
+    return tools.pdf.take_stills(site, folder)
+
+
 def chapters(latex: str) -> list[str]:
     """Return the LaTeX of each chapter."""
     return re.split(r"(?=\\chapter\{)", latex.split(r"\begin{document}")[1])[1:]
@@ -89,9 +95,11 @@ def test_code_that_a_page_folds_away_is_left_out(latex: str) -> None:
     assert latex.count(r"\begin{sphinxuseclass}{cell_input}") == shown
 
 
-def test_a_still_stands_for_each_playground(latex: str, folder: Path, site: Path) -> None:
+def test_a_still_stands_for_each_playground(
+    latex: str, folder: Path, site: Path, stills: list[str]
+) -> None:
     asked = dict(re.findall(r"\\playground\{([\w-]+)\}\{(\S+)\}", latex))
-    assert set(tools.pdf.take_stills(site, folder)) == set(asked)
+    assert set(stills) == set(asked)
     for name, address in asked.items():
         assert (site / address.removeprefix(f"{pages_url(project_url(ROOT))}/")).is_file()
         with Image.open(folder / f"playground-{name}.png") as still:
@@ -104,8 +112,8 @@ def test_nothing_of_the_web_is_left(latex: str) -> None:
 
 
 @pytest.mark.skipif(not tools.pdf.has_latex(), reason="XeLaTeX is not here; `make pdf` installs it")
-def test_xelatex_sets_it(folder: Path, latex: str, site: Path) -> None:
-    tools.pdf.take_stills(site, folder)
+@pytest.mark.usefixtures("stills")
+def test_xelatex_sets_it(folder: Path, latex: str) -> None:
     counts = tools.pdf.report(tools.pdf.typeset(folder), latex)
     assert counts["pages"] > 100
     assert not [what for what in tools.pdf.TROUBLES if counts[what]], counts

@@ -100,10 +100,16 @@ def take_stills(site: Path, folder: Path) -> list[str]:
 
 
 def write_latex() -> None:
-    """Let Sphinx write the book as LaTeX; a warning is an error, as on the pages."""
+    """Let Sphinx write the book as LaTeX.
+
+    Raises:
+        SystemExit: it warned of something, which is an error as it is on the pages.
+    """
     jupyter_book = str(Path(sys.executable).with_name("jupyter-book"))
     options = ("--builder", "latex", "-W", "-n", "--keep-going")
-    subprocess.run([jupyter_book, "build", str(ROOT), *options], check=True)
+    done = subprocess.run([jupyter_book, "build", str(ROOT), *options], check=False)
+    if done.returncode:
+        sys.exit(done.returncode)
 
 
 def typeset(folder: Path, *options: str) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from docutils import nodes
-from sphinx.addnodes import start_of_file, toctree
+from sphinx.addnodes import start_of_file, tabular_col_spec, toctree
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.transforms.post_transforms import SphinxPostTransform
@@ -38,7 +38,6 @@ ELEMENTS = {
     "tableofcontents": r"\frontmatter{\hypersetup{hidelinks}\tableofcontents}",
     "makeindex": "",
     "printindex": "",
-    "figure_align": "htb",
     "fvset": "",
 }
 
@@ -83,6 +82,8 @@ class Paper(SphinxPostTransform):
         for html in list(self.document.findall(nodes.raw)):
             if found := re.search(r'data-playground="([\w-]+)"', html.astext()):
                 html.replace_self(raw(rf"\playground{{{found[1]}}}{{{self.address(html)}}}"))
+        for spec in self.document.findall(tabular_col_spec):  # a name, and what it stands for
+            spec["spec"] = r"\X{3}{10}\X{7}{10}"
         self.free_bibliography()
         for formula in list(self.document.findall(nodes.math_block)):
             if label := formula.get("label"):  # where the chapters' links to it lead
