@@ -165,7 +165,7 @@ RECIPES: dict[tuple[str, str], Recipe] = {
                           "validate_every": 4_000}),
         Recipe("priority-sort", "ntm-feedforward", Paper(8, "512", 3e-5, 508_305),
                _heads(4, 256) | {"learned_memory": True, "memory_periods": 1.5},
-               _SORT | {"sequences": 800_000, "rounds": 2}, {8: 3.0}),
+               _SORT | {"sequences": 1_200_000, "rounds": 3}, {8: 3.0}),
         Recipe("priority-sort", "ntm-lstm", Paper(5, "2 x 100", 3e-5, 269_038),
                _heads(4, 200) | {"learned_memory": True, "memory_periods": 3.0}, _SORT, {8: 2.0}),
         Recipe("priority-sort", "lstm", Paper(0, "3 x 128", 3e-5, 384_424),
