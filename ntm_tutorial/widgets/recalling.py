@@ -126,7 +126,8 @@ def _path(trace: NTMTrace, items: int) -> str:
     """Make a table of what each read head looks at, from the query's end to the last answer."""
     written, start = last_written(trace.memory)[:, 0], SPAN * (items + 1)
     count = trace.read_weighting.shape[2]
-    heads = "".join(f"<th>&nbsp;read head {i + 1 if count > 1 else ''}</th>" for i in range(count))
+    names = [f"read head {i + 1}" for i in range(count)] if count > 1 else ["read head"]
+    heads = "".join(f"<th>&nbsp;{name}</th>" for name in names)
     rows = []
     for step in range(start, len(trace.memory)):
         looks = trace.read_weighting[step, 0]
