@@ -33,7 +33,7 @@ PACKAGES = (
     "fonts-dejavu-core",
     "latexmk",
 )
-"""What Debian and Ubuntu call what XeLaTeX needs for the book: 240 MB to download."""
+"""What Debian and Ubuntu call what XeLaTeX needs for the book: about 120 MB to download."""
 
 NEEDED = ("unicode-math.sty", "titlesec.sty", "texgyrepagella-math.otf", "DejaVuSansMono.ttf")
 """Of each large package one file, by which to see that it is there."""
