@@ -98,10 +98,16 @@ def test_code_that_a_page_folds_away_is_left_out(latex: str) -> None:
 def test_a_still_stands_for_each_playground(
     latex: str, folder: Path, site: Path, stills: list[str]
 ) -> None:
-    asked = dict(re.findall(r"\\playground\{([\w-]+)\}\{(\S+)\}", latex))
-    assert set(stills) == set(asked)
-    for name, address in asked.items():
-        assert (site / address.removeprefix(f"{pages_url(project_url(ROOT))}/")).is_file()
+    home = f"{pages_url(project_url(ROOT))}/"
+    asked = re.findall(r"\\playground\{([\w-]+)\}\{(\S+)\}", latex)
+    alive = [
+        (str(place["data-playground"]), f"{home}{page}.html")
+        for page in listed()
+        for place in parse(site / f"{page}.html").select("[data-playground]")
+    ]
+    assert asked == alive
+    assert set(stills) == {name for name, _ in alive}
+    for name in stills:
         with Image.open(folder / f"playground-{name}.png") as still:
             assert still.width > 1200
             assert len(still.convert("P").histogram()) > 20

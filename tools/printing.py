@@ -147,10 +147,9 @@ class Paper(SphinxPostTransform):
 
     def address(self, node: nodes.Node) -> str:
         """Return where the page that a node comes from is online."""
-        while node.parent and not isinstance(node, start_of_file):
+        while not (isinstance(node, nodes.section) and "docname" in node):
             node = node.parent
-        page = node["docname"] if isinstance(node, start_of_file) else self.config.root_doc
-        return f"{pages_url(project_url(ROOT))}/{page}.html"
+        return f"{pages_url(project_url(ROOT))}/{node['docname']}.html"
 
     def free_bibliography(self) -> None:
         """Take its title from the section that held the bibliography: it becomes a chapter."""
