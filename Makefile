@@ -34,6 +34,7 @@ book: .venv/stamp ## build the book into _build/html, warnings are errors
 	@echo "The book is built. Open _build/html/index.html, or run: make serve"
 
 pdf: book browser ## make the PDF edition, _build/pdf/ntm-tutorial.pdf; installs XeLaTeX where it can
+	$(BIN)/jupyter-book build . --builder latex -W -n --keep-going
 	$(BIN)/python -m tools.pdf
 
 serve: book ## build the book and serve it on this machine; another port: PORT=8080

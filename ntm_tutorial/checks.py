@@ -21,6 +21,18 @@ def check_inputs(name: str, tensor: Tensor, shape: tuple[str | int, ...]) -> Non
         raise ValueError(f"{name}: expected floating-point numbers, got {tensor.dtype}")
 
 
+def check_logits(logits: Tensor, targets: Tensor) -> None:
+    """Refuse logits that are not of the targets' shape, (T, B, O).
+
+    Raises:
+        ValueError: naming what was given and what is allowed.
+    """
+    if logits.shape != targets.shape:
+        raise ValueError(
+            f"logits: expected the targets' shape {tuple(targets.shape)}, got {tuple(logits.shape)}"
+        )
+
+
 def check_positive(**sizes: int) -> None:
     """Refuse sizes that are not whole numbers of at least 1.
 

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from ntm_tutorial.checks import check_positive
+from ntm_tutorial.checks import check_logits, check_positive
 from ntm_tutorial.tasks import Episode, Task
 from ntm_tutorial.tasks.base import per_sequence
 
@@ -27,7 +27,7 @@ def bits_per_sequence(logits: Float[Tensor, "T B O"], episode: Episode) -> Float
     Raises:
         ValueError: if the logits are not of the targets' shape.
     """
-    _check_logits(logits, episode)
+    check_logits(logits, episode.targets)
     loss = binary_cross_entropy_with_logits(logits, episode.targets, reduction="none")
     return (loss * _mask(episode)).sum((0, 2)) / math.log(2)
 
@@ -38,7 +38,7 @@ def wrong_bits(logits: Float[Tensor, "T B O"], episode: Episode) -> Int[Tensor, 
     Raises:
         ValueError: if the logits are not of the targets' shape.
     """
-    _check_logits(logits, episode)
+    check_logits(logits, episode.targets)
     wrong = (logits > 0) != (episode.targets > 0.5)
     return (wrong & _mask(episode)).sum((0, 2))
 
@@ -233,11 +233,3 @@ def _mask(episode: Episode) -> Tensor:
     """Give the mask the shape (T, 1 or B, 1)."""
     mask = episode.mask
     return mask.unsqueeze(-1) if mask.dim() == 2 else mask[:, None, None]
-
-
-def _check_logits(logits: Tensor, episode: Episode) -> None:
-    if logits.shape != episode.targets.shape:
-        raise ValueError(
-            f"logits: expected the targets' shape {tuple(episode.targets.shape)}, "
-            f"got {tuple(logits.shape)}"
-        )

@@ -111,7 +111,7 @@ _REPEAT_LSTM = _REPEAT | {
 _COUNT = {9: 8.0}
 
 # A pointer needs precision rather than caution: Adam's usual epsilon learns this task far sooner.
-# It is learned after 44,000 sequences; what follows makes longer lists go well.
+# It is learned long before hardening starts, which makes longer lists go well.
 _RECALL = _NTM | {"sequences": 200_000, "learning_rate": 1e-3, "epsilon": 1e-8, "average": 0.98,
                   "harden_after": 100_000, "weight_noise": 0.03, "memory_sizes": [64, 128],
                   "validation_sequences": 200}  # fmt: skip

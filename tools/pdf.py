@@ -1,7 +1,7 @@
-"""Make the PDF edition from the built pages: ``make pdf`` builds them and calls this.
+"""Make the PDF edition of the book: ``make pdf`` builds its pages and its LaTeX, and calls this.
 
-Sphinx writes the book as LaTeX, put in order by `tools/printing.py`; the browser takes a still of
-each playground; XeLaTeX sets it all. Where there is no XeLaTeX, and we are root on a Debian, apt
+Sphinx wrote the LaTeX, put in order by `tools/printing.py`; the browser takes a still of each
+playground; XeLaTeX sets it all. Where there is no XeLaTeX, and we are root on a Debian, apt
 supplies it. At the end stands what the reader of a log would look for; an undefined reference or a
 character that the fonts lack is an error.
 """
@@ -99,19 +99,6 @@ def take_stills(site: Path, folder: Path) -> list[str]:
     return stills
 
 
-def write_latex() -> None:
-    """Let Sphinx write the book as LaTeX.
-
-    Raises:
-        SystemExit: it warned of something, which is an error as it is on the pages.
-    """
-    jupyter_book = str(Path(sys.executable).with_name("jupyter-book"))
-    options = ("--builder", "latex", "-W", "-n", "--keep-going")
-    done = subprocess.run([jupyter_book, "build", str(ROOT), *options], check=False)
-    if done.returncode:
-        sys.exit(done.returncode)
-
-
 def typeset(folder: Path, *options: str) -> str:
     """Run XeLaTeX on the book in a folder, as often as it takes, and return its log.
 
@@ -150,7 +137,6 @@ def report(log: str, latex: str) -> dict[str, int]:
 
 def main() -> None:
     need_latex()
-    write_latex()
     take_stills(BUILD / "html", LATEX)
     log = typeset(LATEX)
     PDF.parent.mkdir(exist_ok=True)

@@ -50,7 +50,7 @@ def sorting(episode: Episode, index: int = 0) -> Figure:
     priorities = as_array("priorities", inputs[:items, bits], "T")
     due = as_array("targets", targets[mask], "T O")
     left, cell = 0.9, min(0.29, (WIDTH - 1.2) / items)
-    tall, bars, between = 8 * 0.1, 0.75, 1.1
+    tall, bars, between = bits * 0.1, 0.75, 1.1
     height = 0.5 + bars + 2 * tall + between + 0.5
     page = Page(plt.figure(figsize=(WIDTH, height), layout="none"), WIDTH, height)
     scale = scale_for(np.array([-1.0, 1.0]))._replace(colours=SIGNED)

@@ -2,10 +2,12 @@
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
+from ntm_tutorial.checks import check_logits
 from ntm_tutorial.tasks.base import Episode, Task, random_bits, same_for_all
 
 
@@ -53,21 +55,31 @@ class PrioritySort(Task):
             if want > count:
                 raise ValueError(f"answers: expected at most items = {count}, got {want}")
         most = int(counts.max())
-        time = torch.arange(int((counts + wanted).max()) + 1).unsqueeze(1)
-        given = time[:most] < counts
         vectors = random_bits(most, batch_size, self.bits, generator=generator)
         priorities = torch.rand(most, batch_size, generator=generator) * 2 - 1
+        return _lay_out(vectors, priorities, counts, wanted)
 
-        inputs = torch.zeros(len(time), batch_size, self.input_size)
-        inputs[:most, :, : self.bits] = vectors * given.unsqueeze(-1)
-        inputs[:most, :, self.bits] = priorities * given
-        inputs[..., self.bits + 1] = (time == counts).float()
-        order = priorities.where(given, -torch.inf).argsort(dim=0, descending=True)
-        mask = (time > counts) & (time <= counts + wanted)
-        place = (time - counts - 1).clamp(0, most - 1)
-        source = order.gather(0, place)
-        targets = vectors.gather(0, source.unsqueeze(-1).expand(-1, -1, self.bits))
-        return Episode(inputs, targets * mask.unsqueeze(-1), same_for_all(mask))
+
+def _lay_out(
+    vectors: Float[Tensor, "L B 8"],
+    priorities: Float[Tensor, "L B"],
+    counts: Int[Tensor, "B"],
+    wanted: Int[Tensor, "B"],
+) -> Episode:
+    """Make sequences of the first ``counts`` vectors, and answers of the ``wanted`` best."""
+    bits, most = PrioritySort.bits, len(vectors)
+    time = torch.arange(int((counts + wanted).max()) + 1).unsqueeze(1)
+    given = time[:most] < counts
+    inputs = vectors.new_zeros(len(time), vectors.shape[1], PrioritySort.input_size)
+    inputs[:most, :, :bits] = vectors * given.unsqueeze(-1)
+    inputs[:most, :, bits] = priorities * given
+    inputs[..., bits + 1] = (time == counts).float()
+    order = priorities.where(given, -torch.inf).argsort(dim=0, descending=True, stable=True)
+    mask = (time > counts) & (time <= counts + wanted)
+    place = (time - counts - 1).clamp(0, most - 1)
+    source = order.gather(0, place)
+    targets = vectors.gather(0, source.unsqueeze(-1).expand(-1, -1, bits))
+    return Episode(inputs, targets * mask.unsqueeze(-1), same_for_all(mask))
 
 
 def arrange(
@@ -89,14 +101,8 @@ def arrange(
         )
     if not 1 <= answers <= shape[0]:
         raise ValueError(f"answers: expected 1 to {shape[0]}, got {answers}")
-    inputs = vectors.new_zeros(shape[0] + 1 + answers, shape[1], PrioritySort.input_size)
-    inputs[: shape[0], :, :bits] = vectors
-    inputs[: shape[0], :, bits] = priorities
-    inputs[shape[0], :, bits + 1] = 1
-    order = priorities.argsort(dim=0, descending=True, stable=True)[:answers]
-    targets = vectors.new_zeros(len(inputs), shape[1], bits)
-    targets[shape[0] + 1 :] = vectors.gather(0, order.unsqueeze(-1).expand(-1, -1, bits))
-    return Episode(inputs, targets, torch.arange(len(inputs)) > shape[0])
+    counts = torch.full((shape[1],), shape[0])
+    return _lay_out(vectors, priorities, counts, torch.full_like(counts, answers))
 
 
 def right_rows(logits: Float[Tensor, "T B O"], episode: Episode) -> Bool[Tensor, "A B"]:
@@ -106,11 +112,7 @@ def right_rows(logits: Float[Tensor, "T B O"], episode: Episode) -> Bool[Tensor,
         ValueError: if the logits are not of the targets' shape, or the sequences differ in items
             or answers.
     """
-    if logits.shape != episode.targets.shape:
-        raise ValueError(
-            f"logits: expected the targets' shape {tuple(episode.targets.shape)}, "
-            f"got {tuple(logits.shape)}"
-        )
+    check_logits(logits, episode.targets)
     if episode.mask.dim() == 2:
         raise ValueError("episode: expected the same items and answers everywhere, got several")
     return ((logits > 0) == (episode.targets > 0.5)).all(-1)[episode.mask]
@@ -153,20 +155,18 @@ def fit_heads(
     """
     if x.shape != weighting.shape[:2]:
         raise ValueError(f"x: expected shape {tuple(weighting.shape[:2])}, got {tuple(x.shape)}")
-    across = x.double() - x.double().mean()
-    if not across.any():
+    numbers = x.double().flatten().cpu().numpy()
+    if np.ptp(numbers) == 0:
         raise ValueError(f"x: expected numbers that differ, got {x.flatten()[0]:g} everywhere")
     fits = []
     for head in range(weighting.shape[2]):
         locations = weighting[:, :, head].argmax(-1)
         if ring:
             locations = unroll(locations, weighting.shape[-1])
-        up = locations.double() - locations.double().mean()
-        slope = (across * up).sum() / across.square().sum()
-        intercept = locations.double().mean() - slope * x.double().mean()
-        spread = up.square().sum()
-        explained = slope.square() * across.square().sum() / spread if spread else spread
-        fits.append(Fit(head, slope.item(), intercept.item(), explained.item(), locations))
+        places = locations.double().flatten().cpu().numpy()
+        slope, intercept = np.polyfit(numbers, places, 1).tolist()
+        explained = np.corrcoef(numbers, places)[0, 1].item() ** 2 if np.ptp(places) else 0.0
+        fits.append(Fit(head, slope, intercept, explained, locations))
     return sorted(fits, key=lambda fit: -fit.r_squared)
 
 

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
+from ntm_tutorial.checks import check_logits
 from ntm_tutorial.tasks.base import Episode, Task, random_bits, same_for_all
 
 
@@ -113,11 +114,7 @@ def mistakes(logits: Float[Tensor, "T B O"], episode: Episode) -> Mistakes:
         ValueError: if the logits are not of the targets' shape, or the sequences differ in length
             or repeats.
     """
-    if logits.shape != episode.targets.shape:
-        raise ValueError(
-            f"logits: expected the targets' shape {tuple(episode.targets.shape)}, "
-            f"got {tuple(logits.shape)}"
-        )
+    check_logits(logits, episode.targets)
     if episode.mask.dim() == 2:
         raise ValueError("episode: expected one length and one repeat count, got several")
     length = int(episode.mask.long().argmax()) - 1

@@ -9,19 +9,20 @@ from torch import Tensor
 
 from ntm_tutorial import plots
 from ntm_tutorial.evaluation import testing_seed, wrong_bits
+from ntm_tutorial.ntm import NTMTrace
 from ntm_tutorial.tasks import TASKS, Episode
 from ntm_tutorial.tasks.copy import Copy
 from ntm_tutorial.tasks.repeat_copy import RepeatCopy, mistakes
 from ntm_tutorial.widgets.explorer import (
     Drawing,
     Explorer,
-    make_button,
     make_control,
     make_slider,
     paragraphs,
     plain_text,
+    sequence_number,
 )
-from ntm_tutorial.widgets.shelf import Models, Shelf, focus_of, tape_at
+from ntm_tutorial.widgets.shelf import Models, Shelf, focus_of, run_lanes, wrong_per_step
 
 
 def copy_explorer(
@@ -134,24 +135,16 @@ def _draw_repeat_copy(shelf: Shelf, episode: Episode, names: tuple[str, ...], st
     repeats = (len(episode.inputs) - 2) // length - 1
     bits_and_delimiter = episode.inputs[:, 0, : RepeatCopy.bits + 1]
     panels = [("inputs", bits_and_delimiter), ("targets", episode.targets[:, 0])]
-    words, weightings, tape = list[str](), list[tuple[str, Tensor]](), None
-    for name in names:
-        run, label = shelf.run(name, episode.inputs), shelf.label(name)
-        if isinstance(run, str):
-            words.append(run)
-            continue
-        panels.append((f"outputs: {label}", run.logits[:, 0].sigmoid()))
-        panels.append(("wrong bits", wrong_per_step(run.logits, episode)))
-        words.append(f"<b>{html.escape(label)}</b>: {_repeat_score(run.logits, episode)}")
-        if run.trace is not None and tape is None:
-            weightings, tape = tape_at(run.trace, step)
-            where = f"{_phase(step, length, repeats)}; {focus_of(tape)}"
-            words.append(f"Memory of {html.escape(label)} after step {step}, {where}.")
-        elif len(names) == 1:
-            words.append("There is no memory to walk through: for that, choose an NTM.")
-    alt = plain_text(f"Length {length}, repeats {repeats}. Inputs, targets and outputs. ", words)
-    figure = plots.timeline(panels + weightings, step=step, tape=tape)
-    return Drawing(figure, alt, paragraphs(words), steps=len(episode.inputs))
+
+    def inside(label: str, _: NTMTrace, tape: plots.Tape) -> list[str]:
+        where = f"{_phase(step, length, repeats)}; {focus_of(tape)}"
+        return [f"Memory of {label} after step {step}, {where}."]
+
+    found = run_lanes(shelf, names, episode, step, _repeat_score, inside)
+    seen = f"Length {length}, repeats {repeats}. Inputs, targets and outputs. "
+    figure = plots.timeline(panels + found.panels, step=step, tape=found.tape)
+    alt, words = plain_text(seen, found.words), paragraphs(found.words)
+    return Drawing(figure, alt, words, steps=len(episode.inputs))
 
 
 def _repeat_score(logits: Tensor, episode: Episode) -> str:
@@ -220,22 +213,3 @@ def numbered_episode(
         copies = vectors.repeat(repeats, 1)
         episode.targets[length + 1 :, 0, : vectors.shape[1]][: len(copies)] = copies
     return episode
-
-
-def sequence_number() -> tuple[ipywidgets.BoundedIntText, ipywidgets.Button]:
-    """Make a number that stands for a random sequence, and a button that goes to the next."""
-    tip = "Each number stands for one random sequence; the same number, the same sequence"
-    number = make_control(
-        ipywidgets.BoundedIntText, "Sequence no.", tip, 0, min=0, max=9999, step=1
-    )
-
-    def following() -> None:
-        number.value = (number.value + 1) % (number.max + 1)
-
-    return number, make_button("New sequence", "Draw another random sequence", following)
-
-
-def wrong_per_step(logits: Tensor, episode: Episode) -> Tensor:
-    """Count the wrong bits of each step (T,) of a single sequence, from its logits (T, 1, O)."""
-    wrong = (logits > 0) != (episode.targets > 0.5)
-    return wrong[:, 0].sum(-1) * episode.mask

@@ -152,6 +152,19 @@ def make_button(description: str, tip: str, action: Callable[[], None]) -> ipywi
     return button
 
 
+def sequence_number() -> tuple[ipywidgets.BoundedIntText, ipywidgets.Button]:
+    """Make a number that stands for a random sequence, and a button that goes to the next."""
+    tip = "Each number stands for one random sequence; the same number, the same sequence"
+    number = make_control(
+        ipywidgets.BoundedIntText, "Sequence no.", tip, 0, min=0, max=9999, step=1
+    )
+
+    def following() -> None:
+        number.value = (number.value + 1) % (number.max + 1)
+
+    return number, make_button("New sequence", "Draw another random sequence", following)
+
+
 def paragraphs(lines: list[str]) -> str:
     """Turn lines of HTML into paragraphs that stand close together."""
     return "".join(f"<p style='margin:2px 0'>{line}</p>" for line in lines)

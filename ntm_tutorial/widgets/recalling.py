@@ -1,6 +1,5 @@
 """Chapter 9: associative recall, of random items and of a reader's own."""
 
-import html
 from typing import Any
 
 import ipywidgets
@@ -12,7 +11,6 @@ from ntm_tutorial.evaluation import testing_seed, wrong_bits
 from ntm_tutorial.ntm import NTMTrace
 from ntm_tutorial.tasks import Episode
 from ntm_tutorial.tasks.associative_recall import AssociativeRecall, last_written, phase
-from ntm_tutorial.widgets.copying import sequence_number, wrong_per_step
 from ntm_tutorial.widgets.explorer import (
     Drawing,
     Explorer,
@@ -20,8 +18,9 @@ from ntm_tutorial.widgets.explorer import (
     make_slider,
     paragraphs,
     plain_text,
+    sequence_number,
 )
-from ntm_tutorial.widgets.shelf import Models, Shelf, tape_at
+from ntm_tutorial.widgets.shelf import Models, Shelf, run_lanes
 
 SPAN = AssociativeRecall.item_length + 1
 """Steps from one delimiter to the next."""
@@ -35,7 +34,7 @@ def associative_recall_explorer(
 ) -> Explorer:
     """Show a list of items, query one, and follow the heads from it to the next.
 
-    It starts with your first model; without one, with the NTM that has a feed-forward controller.
+    It starts with your first model; without one, with the NTM that has an LSTM controller.
 
     Args:
         models: your own, by name, beside those that come trained.
@@ -75,35 +74,25 @@ def associative_recall_explorer(
 def _draw_recall(
     shelf: Shelf, episode: Episode, query: int, names: tuple[str, ...], step: int
 ) -> Drawing:
-    items = count_items(episode)
+    items = _count_items(episode)
     query, step = min(query, items - 1), min(step, len(episode.inputs) - 1)
     panels = [("inputs", episode.inputs[:, 0]), ("targets", episode.targets[:, 0])]
-    words = [f"Item {query} of {items} is asked: item {query + 1} is due."]
-    weightings, tape = list[tuple[str, Tensor]](), None
-    for name in names:
-        run, label = shelf.run(name, episode.inputs), shelf.label(name)
-        if isinstance(run, str):
-            words.append(run)
-            continue
-        panels.append((f"outputs: {label}", run.logits[:, 0].sigmoid()))
-        panels.append(("wrong bits", wrong_per_step(run.logits, episode)))
-        words.append(f"<b>{html.escape(label)}</b>: {_recall_score(run.logits, episode)}")
-        if run.trace is not None and tape is None:
-            weightings, tape = tape_at(run.trace, step)
-            where = f"{phase(step, items)}; {_foci(run.trace, step)}"
-            words.append(f"Memory of {html.escape(label)} after step {step}, {where}.")
-            words.append(_path(run.trace, items))
-        elif len(names) == 1:
-            words.append("There is no memory to walk through: for that, choose an NTM.")
+
+    def inside(label: str, trace: NTMTrace, _: plots.Tape) -> list[str]:
+        where = f"{phase(step, items)}; {_foci(trace, step)}"
+        return [f"Memory of {label} after step {step}, {where}.", _path(trace, items)]
+
+    found = run_lanes(shelf, names, episode, step, _recall_score, inside)
+    words = [f"Item {query} of {items} is asked: item {query + 1} is due.", *found.words]
     alt = plain_text(f"A list of {items} items. Inputs, targets and outputs. ", words)
-    figure = plots.timeline(panels + weightings, step=step, tape=tape)
+    figure = plots.timeline(panels + found.panels, step=step, tape=found.tape)
     steps = len(episode.inputs)
     return Drawing(figure, alt, paragraphs(words), steps=steps, ends={"query": items - 1})
 
 
 def _recall_score(logits: Tensor, episode: Episode) -> str:
     """Count the wrong bits, and say which item of the list the answer is nearest to."""
-    wrong, items = int(wrong_bits(logits, episode)), count_items(episode)
+    wrong, items = int(wrong_bits(logits, episode)), _count_items(episode)
     answer = (logits[-AssociativeRecall.item_length :, 0] > 0).float()
     listed = _listed(episode.inputs, items)
     away = (listed != answer).sum((1, 2))
@@ -147,7 +136,7 @@ def _look(weighting: Tensor, written: Tensor, items: int) -> str:
     return f"{location}, {source}"
 
 
-def count_items(episode: Episode) -> int:
+def _count_items(episode: Episode) -> int:
     """Count the items of an episode that has the same number in each sequence."""
     return len(episode.inputs) // SPAN - 2
 

@@ -1,7 +1,7 @@
 """Models to choose from, what they did with a sequence, and their memory at a step."""
 
 import html
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ntm_tutorial import plots, pretrained
 from ntm_tutorial.ntm import NTM, NTMTrace
 from ntm_tutorial.recipes import MODELS
-from ntm_tutorial.tasks import TASKS
+from ntm_tutorial.tasks import TASKS, Episode
 from ntm_tutorial.widgets.explorer import sentence
 
 Models = Mapping[str, nn.Module | pretrained.Pretrained] | None
@@ -90,6 +90,63 @@ def _run(model: nn.Module, inputs: Tensor, output_size: int) -> Run:
     if not bool(logits.isfinite().all()):
         raise ValueError("its outputs are not all finite numbers; did its training blow up?")
     return Run(logits.cpu(), trace)
+
+
+class Lanes(NamedTuple):
+    """What several models did with one sequence, one below the other.
+
+    Attributes:
+        panels: outputs (T, O) and wrong bits (T,) of each, then where the heads of the first NTM
+            were (T, locations).
+        words: what there is to say of each, as HTML.
+        tape: the memory of the first NTM; none, if there is no NTM.
+    """
+
+    panels: list[tuple[str, Tensor]]
+    words: list[str]
+    tape: plots.Tape | None
+
+
+def run_lanes(
+    shelf: Shelf,
+    names: Sequence[str],
+    episode: Episode,
+    step: int,
+    score: Callable[[Tensor, Episode], str],
+    inside: Callable[[str, NTMTrace, plots.Tape], list[str]],
+) -> Lanes:
+    """Run models on a single sequence; what went wrong with one is told in its place.
+
+    Args:
+        shelf: where the models are.
+        names: which of them.
+        episode: the sequence.
+        step: which step's memory to show.
+        score: says how good an answer is, from its logits (T, 1, O).
+        inside: says what there is to see inside the first NTM, from its name, trace and tape.
+    """
+    panels, weightings = list[tuple[str, Tensor]](), list[tuple[str, Tensor]]()
+    words, tape = list[str](), None
+    for name in names:
+        run, label = shelf.run(name, episode.inputs), shelf.label(name)
+        if isinstance(run, str):
+            words.append(run)
+            continue
+        panels.append((f"outputs: {label}", run.logits[:, 0].sigmoid()))
+        panels.append(("wrong bits", wrong_per_step(run.logits, episode)))
+        words.append(f"<b>{html.escape(label)}</b>: {score(run.logits, episode)}")
+        if run.trace is not None and tape is None:
+            weightings, tape = tape_at(run.trace, step)
+            words += inside(html.escape(label), run.trace, tape)
+        elif len(names) == 1:
+            words.append("There is no memory to walk through: for that, choose an NTM.")
+    return Lanes(panels + weightings, words, tape)
+
+
+def wrong_per_step(logits: Tensor, episode: Episode) -> Tensor:
+    """Count the wrong bits of each step (T,) of a single sequence, from its logits (T, 1, O)."""
+    wrong = (logits > 0) != (episode.targets > 0.5)
+    return wrong[:, 0].sum(-1) * episode.mask
 
 
 def tape_at(trace: NTMTrace, step: int) -> tuple[list[tuple[str, Tensor]], plots.Tape]:

@@ -1,6 +1,5 @@
 """Chapter 11: priority sort, with a slider for the priority of each vector."""
 
-import html
 from typing import Any
 
 import ipywidgets
@@ -12,7 +11,7 @@ from ntm_tutorial.evaluation import testing_seed, wrong_bits
 from ntm_tutorial.ntm import NTMTrace
 from ntm_tutorial.tasks import Episode
 from ntm_tutorial.tasks.priority_sort import PrioritySort, arrange, fit_writes, right_rows
-from ntm_tutorial.widgets.copying import own_vectors, sequence_number, wrong_per_step
+from ntm_tutorial.widgets.copying import own_vectors
 from ntm_tutorial.widgets.explorer import (
     Drawing,
     Explorer,
@@ -20,8 +19,9 @@ from ntm_tutorial.widgets.explorer import (
     make_slider,
     paragraphs,
     plain_text,
+    sequence_number,
 )
-from ntm_tutorial.widgets.shelf import Models, Shelf, focus_of, tape_at
+from ntm_tutorial.widgets.shelf import Models, Shelf, focus_of, run_lanes
 
 
 def priority_sort_explorer(
@@ -130,22 +130,15 @@ def _draw_sort(shelf: Shelf, episode: Episode, name: str, step: int) -> Drawing:
     order = priorities.argsort(descending=True, stable=True).tolist()
     listed = ", ".join(str(item + 1) for item in order)
     words = [f"Vectors by number, from the highest priority to the lowest: {listed}."]
-    run, label = shelf.run(name, episode.inputs), html.escape(shelf.label(name))
-    weightings, tape = list[tuple[str, Tensor]](), None
-    if isinstance(run, str):
-        words.append(run)
-    else:
-        panels.append(("outputs", run.logits[:, 0].sigmoid()))
-        panels.append(("wrong bits", wrong_per_step(run.logits, episode)))
-        words.append(f"<b>{label}</b>: {_score(run.logits, episode)}")
-        if run.trace is None:
-            words.append("There is no memory to walk through: for that, choose an NTM.")
-        else:
-            weightings, tape = tape_at(run.trace, step)
-            words.append(_written(run.trace, priorities, order))
-            words.append(f"After step {step}, {_phase(step, items)}; {focus_of(tape)}.")
+
+    def inside(_: str, trace: NTMTrace, tape: plots.Tape) -> list[str]:
+        where = f"After step {step}, {_phase(step, items)}; {focus_of(tape)}."
+        return [_written(trace, priorities, order), where]
+
+    found = run_lanes(shelf, [name], episode, step, _score, inside)
+    words += found.words
     alt = plain_text("Priorities, inputs, targets and outputs. ", words)
-    figure = plots.timeline(panels + weightings, step=step, tape=tape)
+    figure = plots.timeline(panels + found.panels, step=step, tape=found.tape)
     return Drawing(figure, alt, paragraphs(words))
 
 

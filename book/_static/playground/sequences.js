@@ -1,6 +1,7 @@
 /**
- * The playground of copy, repeat copy and associative recall: trained machines answer one above the other, and a step
- * slider walks through the memory of the first NTM among them.
+ * The playground of copy, repeat copy and associative recall, from which that of priority sort is
+ * made: trained machines answer one above the other, and a step slider walks through the memory of
+ * the first NTM among them.
  */
 "use strict";
 
@@ -63,7 +64,7 @@ const Sequences = (() => {
   }
 
   /**
-   * Find the last step, up to step t, that wrote a location: that changed its row by 0.5 or more.
+   * Find the last step, up to step t, that wrote a location: that changed its row by `WRITTEN` or more.
    * What the first step wrote is not seen.
    * @returns {number} -1 for none
    */
