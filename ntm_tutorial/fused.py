@@ -48,7 +48,7 @@ class _MemoryStep(torch.autograd.Function):
         cells = memory.transpose(1, 2).contiguous()
         row_scale = _inverse_norm(cells, dim=1)
         key_scale = _inverse_norm(key, dim=2)
-        similarity = (key @ cells).mul_(row_scale).mul_(key_scale)
+        similarity = _along(key, cells).mul_(row_scale).mul_(key_scale)
         content = torch.softmax(strength * similarity, dim=-1)
         # Interpolation, shift and sharpening, Eqs. 7 to 9
         gated = _pad(torch.lerp(previous, content, gate), shifts)
@@ -57,12 +57,12 @@ class _MemoryStep(torch.autograd.Function):
         weighting = torch.softmax(sharpening * log_shifted, dim=-1)
         # Read, Eq. 2, then erase head by head, Eq. 3, and add, Eq. 4
         reading, writing = _split(weighting, erase)
-        reads = reading @ memory
+        reads = _across(reading, cells)
         stages = [cells]
         for h in range(erase.shape[1]):
             outer = erase[:, h, :, None] * writing[:, h, None, :]
             stages.append(torch.addcmul(stages[-1], stages[-1], outer, value=-1))
-        new_memory = stages.pop().baddbmm_(add.transpose(1, 2), writing).transpose(1, 2)
+        new_memory = _add_outer(stages.pop(), add, writing).transpose(1, 2)
         ctx.save_for_backward(
             previous, key, strength, gate, shifts, sharpening, erase, add,
             row_scale, key_scale, similarity, content, gated, shifted, log_shifted, weighting,
@@ -83,19 +83,19 @@ class _MemoryStep(torch.autograd.Function):
         cells, grad_cells = stages[0], grad_memory.transpose(1, 2).contiguous()
         reading, writing = _split(weighting, erase)
         # Add, Eq. 4
-        grad_add = writing @ grad_memory
-        grad_writing = add @ grad_cells
+        grad_add = _across(writing, grad_cells)
+        grad_writing = _along(add, grad_cells)
         # Erase, Eq. 3, from the last head to the first
         grad_erase = torch.empty_like(erase)
         for h in reversed(range(erase.shape[1])):
             w, e = writing[:, h : h + 1], erase[:, h : h + 1]
             product = grad_cells * stages[h]
-            grad_erase[:, h : h + 1] = w @ product.transpose(1, 2)
-            grad_writing[:, h : h + 1] -= e @ product
+            grad_erase[:, h : h + 1] = _across(w, product)
+            grad_writing[:, h : h + 1] -= _along(e, product)
             grad_cells = torch.addcmul(grad_cells, grad_cells, e.transpose(1, 2) * w, value=-1)
         # Read, Eq. 2
-        grad_reading = grad_reads @ cells
-        grad_cells.baddbmm_(grad_reads.transpose(1, 2), reading)
+        grad_reading = _along(grad_reads, cells)
+        grad_cells = _add_outer(grad_cells, grad_reads, reading)
         # Sharpening, Eq. 9
         grad = torch.cat([grad_reading, grad_writing], dim=1).add_(grad_weighting)
         grad = _softmax_gradient(weighting, grad)
@@ -117,9 +117,9 @@ class _MemoryStep(torch.autograd.Function):
         grad = grad.mul_(strength)
         along = grad * similarity  # what only changes a length, and so changes no cosine
         grad = grad.mul_(row_scale).mul_(key_scale)
-        grad_key = grad @ cells.transpose(1, 2)
+        grad_key = _across(grad, cells)
         grad_key -= key * along.sum(-1, keepdim=True) * key_scale.square()
-        grad_cells.baddbmm_(key.transpose(1, 2), grad)
+        grad_cells = _add_outer(grad_cells, key, grad)
         grad_cells.addcmul_(cells, along.sum(1, keepdim=True).mul_(row_scale.square()), value=-1)
         return (
             grad_cells.transpose(1, 2), grad_previous, grad_key, grad_strength, grad_gate,
@@ -159,3 +159,29 @@ def _slide(padded: Tensor, taps: Tensor) -> Tensor:
 def _softmax_gradient(output: Tensor, grad: Tensor) -> Tensor:
     """Take a gradient back through a softmax, given its output."""
     return torch.ops.aten._softmax_backward_data(grad, output, -1, output.dtype)
+
+
+# Each of these three has two forms. A library's product of matrices is fastest when called by
+# itself; sums that a compiler sees it merges with their neighbours, and the memory is passed over
+# less often.
+
+
+def _along(vectors: Tensor, cells: Tensor) -> Tensor:
+    """Multiply each head's vector (B, H, M) and the cells (B, M, N): (B, H, N)."""
+    if torch.compiler.is_compiling():
+        return (vectors.unsqueeze(-1) * cells.unsqueeze(1)).sum(2)
+    return vectors @ cells
+
+
+def _across(weighting: Tensor, cells: Tensor) -> Tensor:
+    """Weigh the columns of the cells (B, M, N) by each head's weighting (B, H, N): (B, H, M)."""
+    if torch.compiler.is_compiling():
+        return (weighting.unsqueeze(2) * cells.unsqueeze(1)).sum(-1)
+    return weighting @ cells.transpose(1, 2)
+
+
+def _add_outer(cells: Tensor, vectors: Tensor, weighting: Tensor) -> Tensor:
+    """Add to the cells (B, M, N), in place, each head's vector times its weighting."""
+    if torch.compiler.is_compiling():
+        return cells + (vectors.unsqueeze(-1) * weighting.unsqueeze(2)).sum(1)
+    return cells.baddbmm_(vectors.transpose(1, 2), weighting)

@@ -4,19 +4,20 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits, pad
+from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm.auto import tqdm
 
 from ntm_tutorial import storage
 from ntm_tutorial.checks import check_positive
+from ntm_tutorial.compiling import compiled
 from ntm_tutorial.evaluation import SEEDS, bits_per_sequence, check_seed, wrong_bits
 from ntm_tutorial.ntm import NTM, NTMState
 from ntm_tutorial.tasks import Episode, Task
@@ -25,8 +26,6 @@ from ntm_tutorial.tasks.base import Difficulty
 OPTIMIZERS = ("adam", "rmsprop")
 SETTLED = 0.01
 """The share of the learning rate that is left once a run has settled."""
-COMPILED_STEPS = 4
-"""Steps per compiled call: fewer cost more calls, more cost minutes of compiling."""
 PATIENCE = 10
 """So many batches in a row whose gradient weight noise has blown up are one too many."""
 RAMP_START = 0.2
@@ -132,8 +131,9 @@ def train(
         validation_sequences: how many fixed sequences a validation uses.
         validation_difficulty: their difficulty; left out, drawn from the training range.
         stop_at: stop once the validation cost is at most this many bits.
-        compile: compile the NTM's steps with ``torch.compile``, ``COMPILED_STEPS`` a call: takes
-            a minute to start, and is then twice as fast. Needs a C++ compiler.
+        compile: compile the NTM's steps with ``torch.compile``: takes a minute to start, and is
+            then three times as fast. Needs a C++ compiler; without one, a warning says so and
+            training goes on as without ``compile``.
         progress: show a progress bar.
         checkpoint: file to save to at every validation; if it exists, training goes on from there,
             exactly as if it had never stopped.
@@ -156,7 +156,8 @@ def train(
     path = Path(checkpoint) if checkpoint is not None else None
     if path is not None and path.exists():
         run.restore(*storage.load(path))
-    with _compiled(model, compile, batch_size), _progress_bar(run, progress) as bar:
+    steps = compiled(model, batch_size) if compile else nullcontext()
+    with steps, _progress_bar(run, progress) as bar:
         for _ in run.batches():
             bar.update(run.seen - bar.n)
             if run.validation_due():
@@ -466,31 +467,6 @@ def _check(model: nn.Module, task: Task, settings: dict[str, Any]) -> None:
         low, high = task.training_range[name]
         if not low <= value <= high:
             raise ValueError(f"validation_difficulty: {name} is {low} to {high}, got {value}")
-
-
-@contextmanager
-def _compiled(model: nn.Module, wanted: bool, batch_size: int) -> Iterator[None]:
-    """Compile an NTM's steps for as long as it trains; an LSTM is one fused call already."""
-    if not wanted or not isinstance(model, NTM):
-        yield
-        return
-    plain = model.advance_all
-    compiled = torch.compile(plain, dynamic=False)  # one graph for each memory size
-
-    def in_chunks(inputs: Tensor, state: NTMState) -> tuple[Tensor, NTMState]:
-        if not torch.is_grad_enabled() or inputs.shape[1] != batch_size:
-            return plain(inputs, state)  # other shapes would have to be compiled anew
-        steps, features = inputs.shape[0], []
-        for chunk in pad(inputs, (0, 0, 0, 0, 0, -steps % COMPILED_STEPS)).split(COMPILED_STEPS):
-            feature, state = compiled(chunk, state)
-            features.append(feature)
-        return torch.cat(features)[:steps], state  # a state past the padding; training drops it
-
-    model.advance_all = in_chunks  # type: ignore[method-assign]
-    try:
-        yield
-    finally:
-        del model.advance_all
 
 
 def _progress_bar(run: _Run, wanted: bool) -> tqdm:

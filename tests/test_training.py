@@ -250,21 +250,6 @@ class TestRepeatable:
         train(model, COPY, **RUN)
         assert torch.get_rng_state().equal(before)
 
-    def test_compiled_training_gives_the_same_losses(self) -> None:
-        """In a process of its own, as the shape checks of these tests cannot be compiled.
-
-        All is traced and differentiated as ever; making C++ of it would take a minute.
-        """
-        run_script(COMPILED)
-
-    def test_an_lstm_needs_no_compiling(self) -> None:
-        curves = []
-        for compile in (False, True):
-            torch.manual_seed(0)
-            model = LSTMBaseline(9, 8, hidden_size=8, layers=1)
-            curves.append(curve(train(model, COPY, **RUN, compile=compile)))
-        assert curves[0] == curves[1]
-
 
 class TestHistory:
     def test_entries(self) -> None:
@@ -402,26 +387,6 @@ MOMENTS = {
     "after the last batch": (training._Run, "keep_best", 0, False),
 }
 
-
-COMPILED = """
-import functools
-import torch
-torch.compile = functools.partial(torch.compile, backend="aot_eager")
-from ntm_tutorial import NTM, TASKS, train
-
-for controller in ("feedforward", "lstm"):
-    costs = []
-    for compile in (False, True):
-        torch.manual_seed(0)
-        model = NTM(9, 8, controller=controller, controller_size=8, memory_locations=6)
-        before = vars(model).keys()
-        history = train(model, TASKS["copy"], sequences=48, batch_size=8, validate_every=16,
-                        validation_sequences=8, compile=compile, progress=False)
-        assert vars(model).keys() == before, "the compiled step is still there"
-        costs.append(torch.tensor([history.training_bits, history.validation_bits]))
-    torch.testing.assert_close(costs[0], costs[1], rtol=1e-4, atol=0)
-    assert costs[0].isfinite().all()
-"""
 
 KILLED_AND_RESUMED = """
 import os, signal, sys, time
