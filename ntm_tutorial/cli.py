@@ -1,4 +1,4 @@
-"""The command line: ``ntm-tutorial train | evaluate | list``."""
+"""The command line: ``ntm-tutorial train | sweep | evaluate | list``."""
 
 import argparse
 import itertools
@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from ntm_tutorial import pretrained, storage
+from ntm_tutorial import pretrained, storage, sweeps
+from ntm_tutorial.checks import check_positive
 from ntm_tutorial.evaluation import evaluate
 from ntm_tutorial.lstm import LSTMBaseline
 from ntm_tutorial.ntm import NTM
@@ -36,6 +38,7 @@ EXAMPLES = """\
 examples:
   ntm-tutorial list
   ntm-tutorial train copy ntm-lstm
+  ntm-tutorial sweep copy ntm-lstm --seeds 20
   ntm-tutorial evaluate copy ntm-lstm --length 10 20 50 120
 """
 
@@ -52,6 +55,23 @@ examples:
   ntm-tutorial train copy ntm-lstm --seed 3 --output copy-3.safetensors
   ntm-tutorial train priority-sort lstm --device cuda
   ntm-tutorial train copy ntm-lstm --sequences 20000 --no-progress > log.txt
+"""
+
+SWEEP = """\
+Train a recipe from many seeds, and with other settings, several runs at a time.
+
+Each run's result is one file, OUTPUT/TASK_MODEL/SETTINGS/seed-NN.json, its weights beside it. A run
+that has its result is done. All work is saved at every validation: after Ctrl-C, SIGTERM, or a
+crash, give the same command again.
+"""
+
+SWEEP_EXAMPLES = """\
+examples:
+  ntm-tutorial sweep copy ntm-lstm --seeds 20 --jobs 4
+  ntm-tutorial sweep copy ntm-feedforward --live --set stop_at=none sequences=50000
+  ntm-tutorial sweep copy ntm-lstm --set learning_rate=1e-3,3e-3 network.memory_locations=64,128
+  ntm-tutorial sweep copy ntm-lstm --seeds 100 --dask tcp://scheduler:8786
+  ntm-tutorial sweep copy ntm-lstm --summary
 """
 
 EVALUATE = """\
@@ -125,6 +145,82 @@ def train_command(options: argparse.Namespace) -> int:
     print(f"Wrote {output}. The package looks for its own in {pretrained.FOLDER}.")
     print(f"Test it: ntm-tutorial evaluate {plan.task} {plan.model} --file {output}")
     return 0
+
+
+def sweep_command(options: argparse.Namespace) -> int:
+    """Do many runs and print a table of what came of them; see ``SWEEP``.
+
+    Raises:
+        ValueError: if an option does not fit the others, or no recipe fits.
+    """
+    settings = dict(sweeps.parse_setting(text) for text in options.settings)
+    if options.sequences is not None:
+        settings["sequences"] = [options.sequences]
+    check_positive(seeds=options.seeds)
+    wanted = sweeps.runs(
+        options.task,
+        options.model,
+        seeds=range(options.first_seed, options.first_seed + options.seeds),
+        live_recipe=options.live,
+        settings=settings,
+    )
+    folder = options.output
+    if not options.summary:
+        _announce(wanted, options)
+        try:
+            with _signals_stop():
+                sweeps.carry_out(
+                    wanted,
+                    folder,
+                    jobs=options.jobs,
+                    dask=options.dask,
+                    compile=options.compile,
+                    progress=options.progress,
+                )
+        except KeyboardInterrupt:
+            print(f"\nStopped. {_what_is_kept(folder)}", file=sys.stderr)
+            raise
+        except TerminatedWorkerError:
+            print(f"\nntm-tutorial: the system ended a worker, perhaps for want of memory: "
+                  f"use fewer --jobs. {_what_is_kept(folder)}", file=sys.stderr)  # fmt: skip
+            return FAILED
+    here = {run.setting for run in wanted}
+    found = [one for one in sweeps.results(folder) if one.setting in here]
+    if not found:
+        raise ValueError(f"--output: {folder} has no results of this sweep")
+    print(_table(sweeps.summarize(found)))
+    return 0
+
+
+def _announce(wanted: list[sweeps.Run], options: argparse.Namespace) -> None:
+    """Say how many runs there are, and how long they may take."""
+    done = sum((options.output / f"{run.name}.json").is_file() for run in wanted)
+    text = f"{len(wanted)} runs, {done} of them done; results go to {options.output}."
+    seconds = sweeps.expected_seconds(wanted, options.output)
+    if done < len(wanted) and seconds is not None:
+        text += f" About {sweeps.duration(seconds)} of processor time"
+        text += f", {options.jobs} at a time." if options.dask is None else "."
+    print(text, file=sys.stderr)
+
+
+def _what_is_kept(folder: Path) -> str:
+    return f"What is done is in {folder}; to go on from there, give the same command again."
+
+
+def _table(summaries: list[sweeps.Summary]) -> str:
+    """Write a row for each setting: how often solved, after what time, and how well it does."""
+    lines = []
+    for one in summaries:
+        lines += [
+            one.setting,
+            f"  solved {one.solved} of {one.runs}, {one.relapses} relapses, "
+            f"{one.not_finite} ended by a gradient that was not finite",
+            f"  to the goal: {sweeps.spread(one.sequences, ',.0f')} sequences, "
+            f"{sweeps.spread(one.seconds, ',.0f')} processor seconds",
+        ]
+        lines += [f"  test {test}: {sweeps.spread(values)} {sweeps.measure(one.task)}"
+                  for test, values in one.scores.items()]  # fmt: skip
+    return "\n".join(lines)
 
 
 class _Stopped(KeyboardInterrupt):
@@ -290,6 +386,49 @@ def _parser() -> argparse.ArgumentParser:
         "--device", type=_device, default="cpu", help="such as cpu or cuda (default: cpu)"
     )
     command.set_defaults(command=train_command)
+
+    command = commands.add_parser(
+        "sweep", help="train many times", description=SWEEP, epilog=SWEEP_EXAMPLES, **layout
+    )
+    _add_names(command)
+    command.add_argument(
+        "--seeds", type=int, default=1, metavar="N", help="how many seeds (default: 1)"
+    )
+    command.add_argument(
+        "--first-seed", type=int, default=0, metavar="N", help="the first of them (default: 0)"
+    )
+    command.add_argument(
+        "--set", dest="settings", nargs="+", action="extend", default=[], metavar="NAME=VALUE",
+        help="another setting of train(), or of the network as in network.memory_locations=64; "
+        "with several values, as in ramp=0,9000, each is tried",
+    )  # fmt: skip
+    command.add_argument("--sequences", type=int, metavar="N", help="the same as --set sequences=N")
+    command.add_argument(
+        "--live", action="store_true", help="the recipe that chapter 6 trains while you watch"
+    )
+    command.add_argument(
+        "--jobs", type=int, default=1, metavar="N", help="runs at a time (default: 1)"
+    )
+    command.add_argument(
+        "--dask", metavar="ADDRESS", help="run them on this Dask cluster, such as tcp://host:8786"
+    )
+    command.add_argument(
+        "--output", type=Path, default=Path("results"), metavar="FOLDER",
+        help="where results go (default: results)",
+    )  # fmt: skip
+    command.add_argument(
+        "--compile",
+        action=argparse.BooleanOptionalAction,
+        default=False,
+        help="use torch.compile, which takes a minute for each run to start",
+    )
+    command.add_argument(
+        "--summary", action="store_true", help="only show what the results so far say"
+    )
+    command.add_argument(
+        "--no-progress", dest="progress", action="store_false", help="show no progress bar"
+    )
+    command.set_defaults(command=sweep_command)
 
     command = commands.add_parser(
         "evaluate",

@@ -201,3 +201,14 @@ LIVE = Recipe(
     },
 )
 """Chapter 6 trains this one while the reader watches."""
+
+
+def live(model_name: str) -> Recipe:
+    """Look up the recipe that chapter 6 trains while the reader watches.
+
+    Raises:
+        ValueError: if there is none for this model.
+    """
+    if model_name != LIVE.model:
+        raise ValueError(f"model_name: expected {LIVE.model!r}, got {model_name!r}")
+    return LIVE

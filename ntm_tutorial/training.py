@@ -55,6 +55,35 @@ class History:
         pairs = zip(self.sequences, self.validation_bits, strict=True)
         return next((seen for seen, cost in pairs if cost <= bits), None)
 
+    def sustained(self, bits: float, sequences: int) -> int | None:
+        """Return after how many sequences the validation cost fell to ``bits`` and stayed there.
+
+        It is the first validation from which on none is above ``bits`` until at least so many
+        ``sequences`` later; a run that ends before that has not shown it.
+        """
+        start = None
+        for seen, cost in zip(self.sequences, self.validation_bits, strict=True):
+            if not cost <= bits:
+                start = None
+            elif start is None:
+                start = seen
+            if start is not None and seen >= start + sequences:
+                return start
+        return None
+
+    def relapses(self, bits: float, above: float = 1.0) -> int:
+        """Count how often the validation cost rose above ``above`` after it was at most ``bits``.
+
+        A relapse lasts until the cost is at most ``bits`` again; the next one counts anew.
+        """
+        count, learned = 0, False
+        for cost in self.validation_bits:
+            if cost <= bits:
+                learned = True
+            elif learned and not cost <= above:
+                count, learned = count + 1, False
+        return count
+
 
 def train(
     model: nn.Module,
