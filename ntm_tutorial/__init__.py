@@ -7,6 +7,7 @@ Read it from the ground up; a file imports only from those above it in this list
     ntm         lstm                 the machine, and the network it is compared with
     evaluation  recipes              how to score a model; every setting, the paper's and ours
     training    pretrained  storage  the training loop; models that come trained; files
+    results     sweeps               what came of training runs; many of them at a time
     plots       diagrams             pictures for the book
     widgets     playground  cli      explorers with sliders; machines for the book's pages; commands
 """

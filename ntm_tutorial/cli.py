@@ -14,8 +14,7 @@ from typing import Any, NoReturn
 import torch
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from ntm_tutorial import pretrained, storage, sweeps
-from ntm_tutorial.checks import check_positive
+from ntm_tutorial import pretrained, results, storage, sweeps
 from ntm_tutorial.evaluation import evaluate
 from ntm_tutorial.lstm import LSTMBaseline
 from ntm_tutorial.ntm import NTM
@@ -31,6 +30,9 @@ DIFFICULTIES: dict[str, list[str]] = {
     for name in ("length", "repeats", "items", "answers")
 }
 """Which tasks have which."""
+
+ALL = "all"
+"""Stands for every task, or for every model."""
 
 DESCRIPTION = "Train and test Neural Turing Machines, and the LSTM they are compared with."
 
@@ -71,7 +73,8 @@ examples:
   ntm-tutorial sweep copy ntm-feedforward --live --set stop_at=none sequences=50000
   ntm-tutorial sweep copy ntm-lstm --set learning_rate=1e-3,3e-3 network.memory_locations=64,128
   ntm-tutorial sweep copy ntm-lstm --seeds 100 --dask tcp://scheduler:8786
-  ntm-tutorial sweep copy ntm-lstm --summary
+  ntm-tutorial sweep copy all --summary
+  ntm-tutorial sweep all all --jobs 2
 """
 
 EVALUATE = """\
@@ -116,26 +119,27 @@ def train_command(options: argparse.Namespace) -> int:
     plan = recipe(options.task, options.model)
     if options.sequences is not None:
         plan = replace(plan, training={**plan.training, "sequences": options.sequences})
+    seed = plan.seed if options.seed is None else options.seed
     output = options.output or Path(f"{plan.task}_{plan.model}.safetensors")
     checkpoint = options.checkpoint or Path(f"{output}.checkpoint")
     if output.is_dir() or output == checkpoint:
         raise ValueError(f"--output: expected a file of its own, got {output}")
     if checkpoint.exists():
         print(f"Going on from {checkpoint}.", file=sys.stderr)
-    model = plan.build(options.seed).to(options.device)
+    model = plan.build(seed).to(options.device)
     try:
         with _signals_stop():
             history = train(
                 model,
                 TASKS[plan.task],
                 **plan.training,
-                seed=options.seed,
+                seed=seed,
                 compile=options.compile,
                 progress=options.progress,
                 checkpoint=checkpoint,
                 on_validation=None if options.progress else _print_validation,
             )
-            pretrained.save_file(output, model, plan, history, options.seed)
+            pretrained.save_file(output, model, plan, history, seed)
             checkpoint.unlink()
     except KeyboardInterrupt:
         print(_how_to_resume(checkpoint), file=sys.stderr)
@@ -153,20 +157,11 @@ def sweep_command(options: argparse.Namespace) -> int:
     Raises:
         ValueError: if an option does not fit the others, or no recipe fits.
     """
-    settings = dict(sweeps.parse_setting(text) for text in options.settings)
-    if options.sequences is not None:
-        settings["sequences"] = [options.sequences]
-    check_positive(seeds=options.seeds)
-    wanted = sweeps.runs(
-        options.task,
-        options.model,
-        seeds=range(options.first_seed, options.first_seed + options.seeds),
-        live_recipe=options.live,
-        settings=settings,
-    )
-    folder = options.output
-    if not options.summary:
-        _announce(wanted, options)
+    wanted, folder = _wanted(options), options.output
+    if options.stored:
+        sweeps.score_stored(wanted, folder, progress=options.progress)
+    elif not options.summary:
+        _announce(wanted, folder, options.jobs)
         try:
             with _signals_stop():
                 sweeps.carry_out(
@@ -177,50 +172,106 @@ def sweep_command(options: argparse.Namespace) -> int:
                     compile=options.compile,
                     progress=options.progress,
                 )
-        except KeyboardInterrupt:
-            print(f"\nStopped. {_what_is_kept(folder)}", file=sys.stderr)
+        except (KeyboardInterrupt, TerminatedWorkerError) as stop:
+            killed = isinstance(stop, TerminatedWorkerError)
+            print("\nA worker was killed, perhaps for want of memory: try fewer --jobs."
+                  if killed else "\nStopped.", file=sys.stderr)  # fmt: skip
+            print(f"What is done is in {folder}; to go on from there, give the same command again.",
+                  file=sys.stderr)  # fmt: skip
+            if killed:
+                return FAILED
             raise
-        except TerminatedWorkerError:
-            print(f"\nntm-tutorial: the system ended a worker, perhaps for want of memory: "
-                  f"use fewer --jobs. {_what_is_kept(folder)}", file=sys.stderr)  # fmt: skip
-            return FAILED
-    here = {run.setting for run in wanted}
-    found = [one for one in sweeps.results(folder) if one.setting in here]
+    settings = {run.setting for run in wanted}
+    found = [result for result in results.load(folder) if result.setting in settings]
     if not found:
-        raise ValueError(f"--output: {folder} has no results of this sweep")
-    print(_table(sweeps.summarize(found)))
+        raise ValueError(f"--output: {folder} has no results of these runs")
+    for task, rows in itertools.groupby(results.summarize(found), lambda row: row.task):
+        print(_table(task, list(rows)))
     return 0
 
 
-def _announce(wanted: list[sweeps.Run], options: argparse.Namespace) -> None:
-    """Say how many runs there are, and how long they may take."""
-    done = sum((options.output / f"{run.name}.json").is_file() for run in wanted)
-    text = f"{len(wanted)} runs, {done} of them done; results go to {options.output}."
-    seconds = sweeps.expected_seconds(wanted, options.output)
-    if done < len(wanted) and seconds is not None:
-        text += f" About {sweeps.duration(seconds)} of processor time"
-        text += f", {options.jobs} at a time." if options.dask is None else "."
-    print(text, file=sys.stderr)
+def _wanted(options: argparse.Namespace) -> list[sweeps.Run]:
+    """List the runs that the options ask for."""
+    settings = dict(sweeps.parse_setting(text) for text in options.settings)
+    if options.sequences is not None:
+        settings["sequences"] = [options.sequences]
+    found = []
+    for task, model in RECIPES:
+        if options.task not in (task, ALL) or options.model not in (model, ALL):
+            continue
+        first, count = options.first_seed, options.seeds or 1
+        if first is None:
+            first = RECIPES[task, model].seed if options.seeds is None else 0
+        found += sweeps.runs(
+            task,
+            model,
+            seeds=range(first, first + count),
+            live_recipe=options.live,
+            settings=settings,
+        )
+    return found
 
 
-def _what_is_kept(folder: Path) -> str:
-    return f"What is done is in {folder}; to go on from there, give the same command again."
+def _announce(wanted: list[sweeps.Run], folder: Path, jobs: int) -> None:
+    """Say how many runs there are to do, and how long they may take."""
+    left = sweeps.expected_seconds(wanted, folder)
+    rows: list[list[Any]] = [["runs", "done", "to come", ""]]
+    pairs = zip(wanted, left, strict=True)
+    for setting, group in itertools.groupby(pairs, lambda pair: pair[0].setting):
+        seconds = [time for _, time in group]
+        rows.append([len(seconds), seconds.count(0.0), _duration(seconds), setting])
+    if len(rows) > 2:
+        rows.append([len(left), left.count(0.0), _duration(left), "together"])
+    print(_columns(rows), file=sys.stderr)
+    known = [time for time in left if time is not None]
+    if len(known) == len(left) and any(known):
+        longest = max(sum(known) / jobs, *known)
+        print(f"About {_duration([longest])}, {jobs} at a time. Results go to {folder}.",
+              file=sys.stderr)  # fmt: skip
 
 
-def _table(summaries: list[sweeps.Summary]) -> str:
-    """Write a row for each setting: how often solved, after what time, and how well it does."""
-    lines = []
+def _duration(seconds: list[float | None]) -> str:
+    """Say how long several things take together, such as ``"40 s"``, ``"12 min"``, ``"3.5 h"``."""
+    known = [time for time in seconds if time is not None]
+    if len(known) < len(seconds):
+        return "unknown"
+    total = sum(known)
+    if total < 90:
+        return f"{total:.0f} s"
+    return f"{total / 60:.0f} min" if total < 5400 else f"{total / 3600:.1f} h"
+
+
+def _table(task: str, summaries: list[results.Summary]) -> str:
+    """Write a row for each setting: how often solved, after what time, and how good it is."""
+    scoring = results.SCORING[task]
+    above = " above the optimum" if task == "dynamic-ngrams" else ""
+    tests = list(dict.fromkeys(test for one in summaries for test in one.scores))
+    rows: list[list[Any]] = [
+        ["runs", "reached", "solved", "relapses", "NaN", "sequences", "processor s", *tests, ""]
+    ]
     for one in summaries:
-        lines += [
-            one.setting,
-            f"  solved {one.solved} of {one.runs}, {one.relapses} relapses, "
-            f"{one.not_finite} ended by a gradient that was not finite",
-            f"  to the goal: {sweeps.spread(one.sequences, ',.0f')} sequences, "
-            f"{sweeps.spread(one.seconds, ',.0f')} processor seconds",
-        ]
-        lines += [f"  test {test}: {sweeps.spread(values)} {sweeps.measure(one.task)}"
-                  for test, values in one.scores.items()]  # fmt: skip
-    return "\n".join(lines)
+        counts = [one.runs, one.reached, one.solved, one.relapses, one.not_finite]
+        times = [results.spread(values, ",.0f") for values in (one.sequences, one.seconds)]
+        scores = [results.spread(one.scores.get(test, ())) for test in tests]
+        rows.append([*counts, *times, *scores, one.setting])
+    return (
+        f"\n{task}: runs that reached {scoring.goal:g} bits per validation sequence{above}; solved "
+        f"if they stayed there for {results.HOLD:,} sequences.\nOf the solved ones, sequences and "
+        f"processor seconds to the goal; of all, {'bits' if above else 'wrong bits'}{above} on "
+        f"test sequences: median (range).\n{_columns(rows)}"
+    )
+
+
+def _columns(rows: list[list[Any]]) -> str:
+    """Align a table to the right, but for its last column."""
+    texts = [[str(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
+    return "\n".join(
+        "  ".join(
+            [cell.rjust(width) for cell, width in zip(row[:-1], widths, strict=False)] + row[-1:]
+        ).rstrip()
+        for row in texts
+    )
 
 
 class _Stopped(KeyboardInterrupt):
@@ -360,7 +411,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_names(command)
     command.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="decides every random draw (default: 0)"
+        "--seed", type=int, metavar="N", help="decides every random draw (default: the recipe's)"
     )
     command.add_argument(
         "--sequences", type=int, metavar="N", help="how many to train on (default: the recipe's)"
@@ -390,12 +441,13 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser(
         "sweep", help="train many times", description=SWEEP, epilog=SWEEP_EXAMPLES, **layout
     )
-    _add_names(command)
+    _add_names(command, ALL)
     command.add_argument(
-        "--seeds", type=int, default=1, metavar="N", help="how many seeds (default: 1)"
-    )
+        "--seeds", type=_positive, metavar="N",
+        help="how many seeds, from 0 on (default: the recipe's one, which is 0 nearly everywhere)",
+    )  # fmt: skip
     command.add_argument(
-        "--first-seed", type=int, default=0, metavar="N", help="the first of them (default: 0)"
+        "--first-seed", type=int, metavar="N", help="the first of them, if it is not to be 0"
     )
     command.add_argument(
         "--set", dest="settings", nargs="+", action="extend", default=[], metavar="NAME=VALUE",
@@ -407,7 +459,7 @@ def _parser() -> argparse.ArgumentParser:
         "--live", action="store_true", help="the recipe that chapter 6 trains while you watch"
     )
     command.add_argument(
-        "--jobs", type=int, default=1, metavar="N", help="runs at a time (default: 1)"
+        "--jobs", type=_positive, default=1, metavar="N", help="runs at a time (default: 1)"
     )
     command.add_argument(
         "--dask", metavar="ADDRESS", help="run them on this Dask cluster, such as tcp://host:8786"
@@ -422,6 +474,10 @@ def _parser() -> argparse.ArgumentParser:
         default=False,
         help="use torch.compile, which takes a minute for each run to start",
     )
+    command.add_argument(
+        "--stored", action="store_true",
+        help="do not train: test the models that come with the package, for the same kind of file",
+    )  # fmt: skip
     command.add_argument(
         "--summary", action="store_true", help="only show what the results so far say"
     )
@@ -459,9 +515,16 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_names(command: argparse.ArgumentParser) -> None:
-    command.add_argument("task", choices=TASKS, metavar="TASK", help=", ".join(TASKS))
-    command.add_argument("model", choices=MODELS, metavar="MODEL", help=", ".join(MODELS))
+def _add_names(command: argparse.ArgumentParser, *more: str) -> None:
+    for name, known in (("task", TASKS), ("model", MODELS)):
+        choices = [*known, *more]
+        command.add_argument(name, choices=choices, metavar=name.upper(), help=", ".join(choices))
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
+    return int(text)
 
 
 def _device(name: str) -> torch.device:

@@ -209,6 +209,25 @@ def grid(
     return found
 
 
+def validation_episode(task: Task, seed: int, sequences: int, **difficulty: int) -> Episode:
+    """Draw the fixed sequences on which the run from this seed is validated.
+
+    Training never sees them, nor does testing: their seeds lie in another range.
+
+    Args:
+        task: the task to draw from.
+        seed: the run's, 0 to 2**30 - 1.
+        sequences: how many.
+        difficulty: such as ``length=20``; what is left out is drawn from the training range.
+
+    Raises:
+        ValueError: if a number is out of range.
+    """
+    check_seed(seed)
+    generator = torch.Generator().manual_seed(SEEDS + seed)
+    return task.sample(sequences, generator=generator, **difficulty)
+
+
 def testing_seed(seed: int) -> int:
     """Map a test seed to a generator seed that neither training nor validation can use.
 

@@ -43,6 +43,7 @@ class Recipe:
         training: keyword arguments of ``train``.
         input_gain: by input channel, how many times larger its weights into the controller start.
             Channels of the task come first, then those of the reads.
+        seed: the one that trained the model in ``pretrained``.
     """
 
     task: str
@@ -51,6 +52,7 @@ class Recipe:
     network: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
     input_gain: dict[int, float] = field(default_factory=dict)
+    seed: int = 0
 
     def build(self, seed: int = 0) -> nn.Module:
         """Build the model with a start drawn from ``seed``; the global random state is kept."""
@@ -120,7 +122,7 @@ _RECALL_LSTM = _RECALL | {"sequences": 160_000, "harden_after": 80_000, "ramp": 
 
 # A table in memory from the start. With these weights for the bit and the reads, what is read tells
 # something of the last five bits before training; else a feed-forward controller may stop at four.
-# The feed-forward machine was trained from seed 3, which of seeds 0 to 3 tells most of the fifth.
+# The feed-forward machine is trained from seed 3, which of seeds 0 to 3 tells most of the fifth.
 _TABLE = _heads(1) | {"learned_memory": True}
 _NGRAMS = {"sequences": 200_000, "batch_size": 16, "learning_rate": 2e-3, "epsilon": 1e-8,
            "smoothing": 0.999, "decay": 1.0, "mixed": False, "validate_every": 2_000,
@@ -156,7 +158,7 @@ RECIPES: dict[tuple[str, str], Recipe] = {
                _LSTM | {"sequences": 200_000, "batch_size": 16, "average": 0.98,
                         "validate_every": 4_000, "validation_sequences": 200}),
         Recipe("dynamic-ngrams", "ntm-feedforward", Paper(1, "100", 3e-5, 14_656), _TABLE,
-               _NGRAMS, _BIT),
+               _NGRAMS, _BIT, seed=3),
         Recipe("dynamic-ngrams", "ntm-lstm", Paper(1, "100", 3e-5, 61_749), _TABLE,
                _NGRAMS | {"sequences": 120_000}, _BIT),
         Recipe("dynamic-ngrams", "lstm", Paper(0, "3 x 128", 1e-4, 331_905),
@@ -180,35 +182,34 @@ RECIPES: dict[tuple[str, str], Recipe] = {
 The settings are those that trained the models in ``pretrained``.
 """
 
-LIVE = Recipe(
-    "copy",
-    "ntm-feedforward",
-    Paper(1, "100", 1e-4, 17_162),
-    _heads(1),
-    {
-        "sequences": 36_000,
-        "batch_size": 32,
-        "learning_rate": 4e-3,
-        "decay": 0.2,
-        "settle_at": 0.1,
-        "clip_norm": 3.0,
-        "ramp": 14_000,
-        "average": 0.96,
-        "validate_every": 1_000,
-        "validation_sequences": 400,
-        "validation_difficulty": {"length": 20},
-        "stop_at": 0.1,
-    },
-)
+_LIVE = {"sequences": 50_000, "batch_size": 16, "learning_rate": 4e-3, "decay": 0.2,
+         "settle_at": 0.1, "clip_norm": 3.0, "ramp": 8_000, "average": 0.96,
+         "validate_every": 1_000, "validation_sequences": 400,
+         "validation_difficulty": {"length": 20}, "stop_at": 0.1}  # fmt: skip
+
+LIVE = Recipe("copy", "ntm-feedforward", Paper(1, "100", 1e-4, 17_162), _heads(1), _LIVE)
 """Chapter 6 trains this one while the reader watches."""
+
+# What it reads is all that a feed-forward controller remembers, so its weights start large, as
+# those of the bits. An LSTM has a memory of its own, and reads as loud as that drown it: most seeds
+# relapse again and again.
+_QUIET_READS = dict.fromkeys(range(9, 29), 0.25)
+
+LIVE_LSTM = Recipe(
+    "copy", "ntm-lstm", Paper(1, "100", 1e-4, 67_561), _heads(1), _LIVE, _QUIET_READS
+)
+"""The same for the other controller, which takes twice as long."""
 
 
 def live(model_name: str) -> Recipe:
-    """Look up the recipe that chapter 6 trains while the reader watches.
+    """Look up the recipe that learns copy in the shortest time.
 
     Raises:
         ValueError: if there is none for this model.
     """
-    if model_name != LIVE.model:
-        raise ValueError(f"model_name: expected {LIVE.model!r}, got {model_name!r}")
-    return LIVE
+    for plan in (LIVE, LIVE_LSTM):
+        if plan.model == model_name:
+            return plan
+    raise ValueError(
+        f"model_name: expected {LIVE.model!r} or {LIVE_LSTM.model!r}, got {model_name!r}"
+    )

@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 from ntm_tutorial import storage
 from ntm_tutorial.checks import check_positive
 from ntm_tutorial.compiling import compiled
-from ntm_tutorial.evaluation import SEEDS, bits_per_sequence, check_seed, wrong_bits
+from ntm_tutorial.evaluation import bits_per_sequence, check_seed, validation_episode, wrong_bits
 from ntm_tutorial.ntm import NTM, NTMState
 from ntm_tutorial.tasks import Episode, Task
 from ntm_tutorial.tasks.base import Difficulty
@@ -344,11 +344,10 @@ class _Run:
     @torch.no_grad()
     def validate(self) -> None:
         """Score the model on the fixed validation sequences, and remember it if it is the best."""
-        # Training uses the seeds below SEEDS, testing those from 2 * SEEDS on.
-        generator = torch.Generator().manual_seed(SEEDS + self.settings["seed"])
-        episode = self.task.sample(
+        episode = validation_episode(
+            self.task,
+            self.settings["seed"],
             self.settings["validation_sequences"],
-            generator=generator,
             **(self.settings["validation_difficulty"] or {}),
         ).to(self.device)
         logits, _ = self.evaluated(episode.inputs)

@@ -1,0 +1,315 @@
+"""What came of training runs: one JSON file each, and what many of them say together.
+
+The files in this folder are those that the book was written from. ``ntm-tutorial sweep`` wrote
+them, and each names the command that does the same again.
+"""
+
+import itertools
+import json
+import math
+import re
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from torch import Tensor, nn
+from torch.nn import Parameter
+
+from ntm_tutorial.evaluation import bits_per_sequence, evaluate, validation_episode
+from ntm_tutorial.recipes import RECIPES, Recipe
+from ntm_tutorial.tasks import TASKS
+from ntm_tutorial.tasks.dynamic_ngrams import optimal_predictions
+from ntm_tutorial.training import History
+
+FOLDER = Path(__file__).parent
+FORMAT = 1
+"""Of the files; a later one may have more entries."""
+
+
+class Scoring(NamedTuple):
+    """When a task counts as solved, and on what a trained model is tested.
+
+    Attributes:
+        goal: bits per validation sequence; for the N-grams, above what the optimum costs.
+        relapse: after the goal, a cost above so many bits is a relapse.
+        tests: the difficulties of the test sequences.
+    """
+
+    goal: float
+    relapse: float
+    tests: tuple[dict[str, int], ...]
+
+
+SCORING: dict[str, Scoring] = {
+    "copy": Scoring(0.1, 1, ({"length": 20}, {"length": 120})),
+    "repeat-copy": Scoring(
+        2, 10, tuple({"length": a, "repeats": b} for a, b in ((10, 10), (10, 20), (20, 10)))
+    ),
+    "associative-recall": Scoring(0.1, 1, tuple({"items": items} for items in (6, 12, 15, 20))),
+    "dynamic-ngrams": Scoring(2, 5, ({"length": 200},)),
+    "priority-sort": Scoring(30, 60, ({"items": 20, "answers": 16},)),
+}
+"""One row a task."""
+
+HOLD = 20_000
+"""For so many sequences the cost must stay at the goal before a run counts as solved."""
+
+SEQUENCES = 500
+"""Fresh sequences of each difficulty; the same ones for all models and seeds."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a run; its file holds the same, as JSON.
+
+    Attributes:
+        task: its name.
+        model: its name.
+        live: whether it was the recipe that chapter 6 trains while the reader watches.
+        settings: what replaced the recipe's own settings, by name.
+        seed: decided the start and every random draw.
+        command: does the same again.
+        outcome: ``"finished"`` or ``"not finite"``.
+        error: what training said, where it ended early.
+        scores: for each difficulty of the tests, what ``evaluate`` found.
+        optimum: cost of the optimal predictions on the validation sequences; 0 where a perfect
+            model pays nothing.
+        parameters: the number of weights.
+        history: the learning curve.
+        wall_seconds: time by the clock; none where a run was interrupted and went on, or where
+            nobody looked.
+        compiled: whether the machine's steps were compiled; none where nobody knows.
+        recipe: all settings.
+        machine: processor and threads, where they are known.
+        versions: of Python, PyTorch and, where it is known, this package.
+        format: of the file.
+    """
+
+    task: str
+    model: str
+    live: bool
+    settings: dict[str, Any]
+    seed: int
+    command: str
+    outcome: str
+    error: str | None
+    scores: list[dict[str, Any]]
+    optimum: float
+    parameters: int
+    history: History
+    wall_seconds: float | None
+    compiled: bool | None
+    recipe: dict[str, Any]
+    machine: dict[str, Any]
+    versions: dict[str, str]
+    format: int = FORMAT
+
+    @property
+    def setting(self) -> str:
+        """Tell its settings from others', as a folder's name."""
+        return setting_of(self.task, self.model, self.live, self.settings)
+
+    @property
+    def goal(self) -> float:
+        """Bits per validation sequence at which the task is solved."""
+        return self.optimum + SCORING[self.task].goal
+
+    @property
+    def solved(self) -> int | None:
+        """After how many sequences the cost came to the goal and stayed there, if it did."""
+        return self.history.sustained(self.goal, HOLD)
+
+    @property
+    def seconds_to_goal(self) -> float | None:
+        """Processor seconds until the cost came to the goal and stayed there, if it did."""
+        if self.solved is None:
+            return None
+        return self.history.seconds[self.history.sequences.index(self.solved)]
+
+    @property
+    def relapses(self) -> int:
+        """How often the cost rose again after it had been at the goal."""
+        return self.history.relapses(self.goal, self.optimum + SCORING[self.task].relapse)
+
+    def write(self, path: Path) -> None:
+        """Write the file, whole or not at all, an entry a line."""
+        history = {
+            name: [_significant(value) for value in values]
+            for name, values in vars(self.history).items()
+        }
+        entries = asdict(self) | {"history": history}
+        text = ",\n".join(f'"{name}": {json.dumps(value)}' for name, value in entries.items())
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(path.name + ".part")
+        temporary.write_text(f"{{\n{text}\n}}\n")
+        temporary.replace(path)
+
+    @classmethod
+    def read(cls, path: Path) -> "Result":
+        """Read a file.
+
+        Raises:
+            ValueError: if it is damaged, or of another format.
+        """
+        try:
+            entries = json.loads(path.read_text())
+            if entries["format"] != FORMAT:
+                raise ValueError(f"expected format {FORMAT}, got {entries['format']}")
+            return cls(**entries | {"history": History(**entries["history"])})
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(
+                f"{path} is no file of results ({error}); remove it, and run it anew"
+            ) from error
+
+
+def load(folder: str | Path = FOLDER) -> list[Result]:
+    """Read all files of results under a folder, in the order of their names.
+
+    Raises:
+        ValueError: if one is damaged.
+    """
+    return [Result.read(path) for path in sorted(Path(folder).rglob("seed-*.json"))]
+
+
+def setting_of(task_name: str, model_name: str, live: bool, settings: dict[str, Any]) -> str:
+    """Name a folder for results of one setting."""
+    parts = [f"{name}={value}".replace(" ", "") for name, value in settings.items()]
+    slug = re.sub(r"[^\w.=+-]+", "-", "+".join(parts)).strip("-")
+    name = f"{task_name}_{model_name}" + "_live" * live
+    return f"{name}/{slug}" if slug else name
+
+
+def score(model: nn.Module, task_name: str, sequences: int = SEQUENCES) -> list[dict[str, Any]]:
+    """Test a model on fresh sequences of each difficulty in ``SCORING``.
+
+    For the N-grams, the optimal predictions are tested on the same sequences.
+    """
+    task, scores = TASKS[task_name], []
+    for difficulty in SCORING[task_name].tests:
+        found = evaluate(model, task, sequences=sequences, **difficulty)
+        entry = {
+            "difficulty": difficulty,
+            "sequences": sequences,
+            "bits_asked": round(found.asked.double().mean().item(), 2),
+            "mean_bits": _significant(found.mean_bits),
+            "mean_wrong": _significant(found.mean_wrong),
+            "median_wrong": found.median_wrong,
+            "share_perfect": _significant(found.share_perfect),
+        }
+        if task_name == "dynamic-ngrams":
+            best = evaluate(_Optimal(), task, sequences=sequences, **difficulty)
+            entry["optimum_bits"] = _significant(best.mean_bits)
+        scores.append(entry)
+    return scores
+
+
+class _Optimal(nn.Module):
+    """The optimal predictions of the N-grams, Eq. 10, called like a trained model."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.nothing = Parameter()  # evaluate asks a model where its parameters are
+
+    def forward(self, inputs: Tensor) -> tuple[Tensor, None]:
+        return optimal_predictions(inputs.squeeze(-1)).logit().unsqueeze(-1), None
+
+
+def validation_optimum(plan: Recipe, seed: int) -> float:
+    """Return what the best predictions cost on the validation sequences of a run.
+
+    It is 0 where a perfect model pays nothing: everywhere but for the N-grams.
+    """
+    if plan.task != "dynamic-ngrams":
+        return 0.0
+    settings = plan.training
+    episode = validation_episode(
+        TASKS[plan.task],
+        seed,
+        settings["validation_sequences"],
+        **(settings.get("validation_difficulty") or {}),
+    )
+    logits, _ = _Optimal()(episode.inputs)
+    return _significant(bits_per_sequence(logits, episode).mean().item())
+
+
+@dataclass(frozen=True)
+class Summary:
+    """All results of one setting together.
+
+    Attributes:
+        setting: as ``Result.setting``.
+        task: its name.
+        runs: how many.
+        reached: how many came to the goal at all.
+        solved: how many came to the goal and stayed.
+        not_finite: how many ended because the gradient was not finite.
+        relapses: of all runs together.
+        sequences: to the goal, of those that stayed there.
+        seconds: processor seconds to the goal, of those that stayed there.
+        scores: by test difficulty, each run's mean wrong bits; for the N-grams, its mean bits
+            above the optimum.
+    """
+
+    setting: str
+    task: str
+    runs: int
+    reached: int
+    solved: int
+    not_finite: int
+    relapses: int
+    sequences: list[int]
+    seconds: list[float]
+    scores: dict[str, list[float]]
+
+
+def summarize(found: Sequence[Result]) -> list[Summary]:
+    """Put the results of each setting together, in the order of the recipes."""
+    groups = itertools.groupby(sorted(found, key=_place), _place)
+    return [_summary(list(group)) for _, group in groups]
+
+
+def _place(result: Result) -> tuple[int, str]:
+    return list(RECIPES).index((result.task, result.model)), result.setting
+
+
+def _summary(group: list[Result]) -> Summary:
+    scores: dict[str, list[float]] = {}
+    for test in (test for one in group for test in one.scores):
+        name = ", ".join(f"{name} {value}" for name, value in test["difficulty"].items())
+        scores.setdefault(name, []).append(measured(test))
+    return Summary(
+        group[0].setting,
+        group[0].task,
+        runs=len(group),
+        reached=sum(one.history.reached(one.goal) is not None for one in group),
+        solved=sum(one.solved is not None for one in group),
+        not_finite=sum(one.outcome == "not finite" for one in group),
+        relapses=sum(one.relapses for one in group),
+        sequences=[one.solved for one in group if one.solved is not None],
+        seconds=[one.seconds_to_goal for one in group if one.seconds_to_goal is not None],
+        scores=scores,
+    )
+
+
+def measured(test: dict[str, Any]) -> float:
+    """Return what the book compares: mean wrong bits, or mean bits above the optimum."""
+    if "optimum_bits" in test:
+        return test["mean_bits"] - test["optimum_bits"]
+    return test["mean_wrong"]
+
+
+def spread(values: Sequence[float], form: str = ".3g") -> str:
+    """Write the median of some numbers and their range, such as ``"3 (1 to 12)"``."""
+    if not values:
+        return "-"
+    middle, low, high = statistics.median(values), min(values), max(values)
+    if len(values) == 1:
+        return f"{middle:{form}}"
+    return f"{middle:{form}} ({low:{form}} to {high:{form}})"
+
+
+def _significant(value: float) -> float:
+    """Keep five digits, so that a file stays small."""
+    return float(f"{value:.5g}") if isinstance(value, float) and math.isfinite(value) else value
