@@ -196,7 +196,12 @@ LIVE = Recipe("copy", "ntm-feedforward", Paper(1, "100", 1e-4, 17_162), _heads(1
 _QUIET_READS = dict.fromkeys(range(9, 29), 0.25)
 
 LIVE_LSTM = Recipe(
-    "copy", "ntm-lstm", Paper(1, "100", 1e-4, 67_561), _heads(1), _LIVE, _QUIET_READS
+    "copy",
+    "ntm-lstm",
+    Paper(1, "100", 1e-4, 67_561),
+    _heads(1),
+    _LIVE | {"hold_at": 2.0},
+    _QUIET_READS,
 )
 """The same for the other controller, which takes twice as long."""
 

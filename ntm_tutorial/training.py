@@ -26,6 +26,8 @@ from ntm_tutorial.tasks.base import Difficulty
 OPTIMIZERS = ("adam", "rmsprop")
 SETTLED = 0.01
 """The share of the learning rate that is left once a run has settled."""
+RELAPSE = 5
+"""So many times the lowest validation cost, and what was learned is about to be lost."""
 PATIENCE = 10
 """So many batches in a row whose gradient weight noise has blown up are one too many."""
 RAMP_START = 0.2
@@ -99,6 +101,7 @@ def train(
     smoothing: float = 0.9,
     decay: float = 0.0,
     rounds: int = 1,
+    hold_at: float | None = None,
     settle_at: float | None = None,
     ramp: int = 0,
     clip_value: float = 10.0,
@@ -140,6 +143,8 @@ def train(
         decay: last share of a round over which the learning rate falls linearly to zero.
         rounds: cut the run into so many rounds of equal length, each from the full learning rate
             (warm restarts, Loshchilov and Hutter 2017): the next goes on from what one has reached.
+        hold_at: once the validation cost was at most this many bits, a validation that costs
+            ``RELAPSE`` times the lowest cost puts the weights of the lowest back.
         settle_at: once the validation cost was at most this many bits, go on from the weights that
             validated, at a hundredth of the learning rate, so that what was learned is kept.
         clip_value: bound on each gradient component, as in the paper.
@@ -234,6 +239,11 @@ class _Run:
         """Whether the validation cost was ever as low as ``settle_at``."""
         goal = self.settings["settle_at"]
         return goal is not None and self.best_bits <= goal
+
+    def relapsed(self, bits: float) -> bool:
+        """Tell whether a validation cost says that what ``hold_at`` is to keep was lost."""
+        hold_at = self.settings["hold_at"]
+        return hold_at is not None and self.best_bits <= hold_at and bits > RELAPSE * self.best_bits
 
     def batches(self) -> Iterator[None]:
         """Train batch by batch until enough sequences were seen or the goal is reached."""
@@ -367,6 +377,9 @@ class _Run:
             self.best_bits, self.best = bits, _copy(self.evaluated.state_dict())
             if unsettled and self.settled:
                 self.keep_best()  # the last weights may be worse than their average
+        elif self.relapsed(bits):
+            self.keep_best()
+            self.evaluated.load_state_dict(self.best)
 
     def keep_best(self) -> None:
         """Put the weights that validated best into the model."""
@@ -471,7 +484,7 @@ def _check(model: nn.Module, task: Task, settings: dict[str, Any]) -> None:
     for name in ("average", "momentum", "smoothing"):
         if not isinstance(settings[name], int | float) or not 0 <= settings[name] < 1:
             raise ValueError(f"{name}: expected 0 or more and below 1, got {settings[name]!r}")
-    for name in ("settle_at", "stop_at"):
+    for name in ("hold_at", "settle_at", "stop_at"):
         if not isinstance(settings[name], int | float | None):
             raise ValueError(f"{name}: expected a number or None, got {settings[name]!r}")
     if settings["optimizer"] not in OPTIMIZERS:

@@ -9,7 +9,7 @@ from torch import nn
 
 from ntm_tutorial.lstm import LSTMBaseline
 from ntm_tutorial.ntm import NTM
-from ntm_tutorial.recipes import MODELS, RECIPES, Recipe, recipe
+from ntm_tutorial.recipes import MODELS, RECIPES, Recipe, live, recipe
 from ntm_tutorial.tasks import TASKS
 from ntm_tutorial.training import train
 
@@ -149,3 +149,19 @@ def test_in_ngrams_the_first_reads_tell_of_the_last_five_bits(model: str) -> Non
     fit = torch.linalg.lstsq(reads[:, :32].flatten(0, 1), wanted[:, :32].flatten(0, 1)).solution
     left = (reads[:, 32:] @ fit - wanted[:, 32:]).square().mean()
     assert left < 0.9
+
+
+def test_the_quick_recipes_of_copy() -> None:
+    for model in MODELS[:2]:
+        plan = live(model)
+        assert (plan.task, plan.model) == ("copy", model)
+        assert plan.paper == recipe("copy", model).paper
+        assert plan.network == recipe("copy", model).network
+    with pytest.raises(ValueError, match="^model_name: expected .*ntm-lstm.*, got 'lstm'$"):
+        live("lstm")
+
+
+def test_the_lstm_controller_starts_with_quiet_reads() -> None:
+    controller = live("ntm-lstm").build().controller
+    weights = controller.layers[0].weight_ih.detach().abs()
+    assert weights[:, 9:].max() <= 0.1 < 0.3 < weights[:, :9].max() <= 0.4
