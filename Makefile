@@ -7,8 +7,9 @@ BIN    := .venv/bin
 # fight over them.
 export OMP_NUM_THREADS = 1
 
-TASK  ?= copy
-MODEL ?= ntm-lstm
+TASK  ?= all
+MODEL ?= all
+JOBS  ?= 2
 PORT  ?= 8000
 
 .DEFAULT_GOAL := help
@@ -64,8 +65,8 @@ notebooks: .venv/stamp ## re-execute notebooks in place; one of them: NB=noteboo
 figure: .venv/stamp ## draw the front page's figure again
 	$(BIN)/python tools/figure.py
 
-train: .venv/stamp ## train one model: TASK=copy MODEL=ntm-lstm
-	$(BIN)/ntm-tutorial train $(TASK) $(MODEL)
+train: .venv/stamp ## train all models from nothing, or one: TASK=copy MODEL=ntm-lstm JOBS=1
+	$(BIN)/ntm-tutorial sweep $(TASK) $(MODEL) --jobs $(JOBS) --compile
 
 bench: .venv/stamp ## measure training throughput; live training from ten seeds too: SEEDS=10
 	$(BIN)/python tools/bench.py --seeds $(or $(SEEDS),0)

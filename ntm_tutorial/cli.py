@@ -18,7 +18,7 @@ from ntm_tutorial import pretrained, results, storage, sweeps
 from ntm_tutorial.evaluation import evaluate
 from ntm_tutorial.lstm import LSTMBaseline
 from ntm_tutorial.ntm import NTM
-from ntm_tutorial.recipes import MODELS, RECIPES, Recipe, recipe
+from ntm_tutorial.recipes import LIVES, MODELS, RECIPES, Recipe, recipe
 from ntm_tutorial.tasks import TASKS
 from ntm_tutorial.training import History, train
 
@@ -187,7 +187,26 @@ def sweep_command(options: argparse.Namespace) -> int:
         raise ValueError(f"--output: {folder} has no results of these runs")
     for task, rows in itertools.groupby(results.summarize(found), lambda row: row.task):
         print(_table(task, list(rows)))
+        print(_draw([result for result in found if result.task == task], folder))
     return 0
+
+
+def _draw(found: list[results.Result], folder: Path) -> str:
+    """Draw all learning curves of a task, and say where the picture is."""
+    from ntm_tutorial import plots  # nothing else here needs matplotlib, which is slow to import
+
+    curves: dict[str, list[History]] = {}
+    for result in found:
+        if result.history.sequences:
+            name = result.setting.removeprefix(f"{result.task}_")
+            curves.setdefault(name, []).append(result.curve)
+    if not curves:
+        return ""
+    plots.use_style()
+    path = folder / f"{found[0].task}.svg"
+    goal = results.SCORING[found[0].task].goal
+    plots.learning_curves(curves, goal=goal).savefig(path)
+    return f"Learning curves: {path}"
 
 
 def _wanted(options: argparse.Namespace) -> list[sweeps.Run]:
@@ -195,17 +214,23 @@ def _wanted(options: argparse.Namespace) -> list[sweeps.Run]:
     settings = dict(sweeps.parse_setting(text) for text in options.settings)
     if options.sequences is not None:
         settings["sequences"] = [options.sequences]
+    plans = [
+        plan
+        for plan in (LIVES if options.live else RECIPES).values()
+        if options.task in (plan.task, ALL) and options.model in (plan.model, ALL)
+    ]
+    if not plans:
+        known = " or ".join(f"{plan.task} {plan.model}" for plan in LIVES.values())
+        raise ValueError(f"--live: expected {known}, got {options.task} {options.model}")
     found = []
-    for task, model in RECIPES:
-        if options.task not in (task, ALL) or options.model not in (model, ALL):
-            continue
-        first, count = options.first_seed, options.seeds or 1
+    for plan in plans:
+        first, count = options.first_seed, options.seeds
         if first is None:
-            first = RECIPES[task, model].seed if options.seeds is None else 0
+            first = plan.seed if count is None else 0
         found += sweeps.runs(
-            task,
-            model,
-            seeds=range(first, first + count),
+            plan.task,
+            plan.model,
+            seeds=range(first, first + (count or 1)),
             live_recipe=options.live,
             settings=settings,
         )

@@ -212,6 +212,9 @@ LIVE_LSTM = Recipe(
 )  # fmt: skip
 """The same for the other controller, which takes twice as long."""
 
+LIVES: dict[str, Recipe] = {plan.model: plan for plan in (LIVE, LIVE_LSTM)}
+"""Both, by model."""
+
 
 def live(model_name: str) -> Recipe:
     """Look up the recipe that learns copy in the shortest time.
@@ -219,9 +222,6 @@ def live(model_name: str) -> Recipe:
     Raises:
         ValueError: if there is none for this model.
     """
-    for plan in (LIVE, LIVE_LSTM):
-        if plan.model == model_name:
-            return plan
-    raise ValueError(
-        f"model_name: expected {LIVE.model!r} or {LIVE_LSTM.model!r}, got {model_name!r}"
-    )
+    if model_name not in LIVES:
+        raise ValueError(f"model_name: expected one of {list(LIVES)}, got {model_name!r}")
+    return LIVES[model_name]

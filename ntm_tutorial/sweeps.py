@@ -38,6 +38,9 @@ from ntm_tutorial.training import History, train
 NO_SETTINGS = ("model", "task", "seed", "compile", "progress", "checkpoint", "on_validation")
 """Arguments of ``train`` that a sweep decides itself."""
 
+TIMEOUT = 10
+"""Seconds to wait for a Dask cluster's first word."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -192,11 +195,12 @@ def carry_out(
     folder = Path(folder).resolve()
     left = [run for run in wanted if result_of(run, folder) is None]
     done = len(wanted) - len(left)
+    bars = progress and jobs == 1 and dask is None  # a bar for each run, if it runs here
     with (
         _workers(jobs, dask) as parallel,
         tqdm(total=len(wanted), initial=done, unit=" runs", disable=not progress) as bar,
     ):
-        calls = (delayed(_perform)(run, folder, compile) for run in left)
+        calls = (delayed(_perform)(run, folder, compile, bars) for run in left)
         for run, result, model in parallel(calls):
             _keep(run, result, model, folder)
             bar.update()
@@ -214,7 +218,7 @@ def _workers(jobs: int, dask: str | None) -> Iterator[Parallel]:
     except ImportError as error:
         raise ValueError("dask: not installed; pip install 'ntm-tutorial[dask]'") from error
     try:
-        client = Client(dask, timeout=10, set_as_default=False)
+        client = Client(dask, timeout=TIMEOUT, set_as_default=False)
     except (OSError, ValueError) as error:
         raise ValueError(f"dask: no cluster answers at {dask!r}") from error
     with client, parallel_config(backend="dask", client=client):
@@ -227,7 +231,9 @@ def _workers(jobs: int, dask: str | None) -> Iterator[Parallel]:
         yield Parallel(return_as="generator_unordered", batch_size=1)
 
 
-def _perform(run: Run, folder: Path, compile: bool) -> tuple[Run, Result, nn.Module | None]:
+def _perform(
+    run: Run, folder: Path, compile: bool, progress: bool
+) -> tuple[Run, Result, nn.Module | None]:
     """Train and test one model in a worker.
 
     Where the gradient was not finite there is no model.
@@ -239,7 +245,7 @@ def _perform(run: Run, folder: Path, compile: bool) -> tuple[Run, Result, nn.Mod
         try:
             history = train(
                 model, TASKS[run.plan.task], **run.plan.training, seed=run.seed,
-                compile=compile, progress=False, checkpoint=checkpoint,
+                compile=compile, progress=progress, checkpoint=checkpoint,
             )  # fmt: skip
             scores = results.score(model, run.plan.task)
         except FloatingPointError as failure:

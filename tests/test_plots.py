@@ -398,6 +398,23 @@ def test_learning_curves_show_the_validation_cost() -> None:
     assert [text.get_text() for text in figure.axes[0].texts] == ["goal: 0.1 bits"]
 
 
+def test_learning_curves_of_many_runs_are_thin_and_their_median_is_thick() -> None:
+    def run(*costs: float) -> History:
+        return History([1000 * (place + 1) for place in range(len(costs))], [], list(costs))
+
+    runs = [run(9.0, 1.0), run(8.0, 4.0, 2.0), run(7.0, 5.0, 3.0)]  # the first ended early
+    (axis,) = plots.learning_curves({"lstm": runs, "ntm-lstm": runs[:1]}).axes
+    *thin, median, alone = axis.lines
+    assert [list(line.get_ydata()) for line in thin] == [run.validation_bits for run in runs]
+    assert np.allclose(median.get_xdata(), [1, 2, 3])
+    assert np.allclose(median.get_ydata(), [8, 4, 2])
+    assert all(line.get_linewidth() < median.get_linewidth() / 2 for line in thin)
+    assert {line.get_color() for line in (*thin, median)} == {plots.COLOURS["lstm"]}
+    assert list(alone.get_ydata()) == [9, 1]
+    (legend,) = axis.figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["LSTM", "NTM, LSTM controller"]
+
+
 def test_learning_curves_on_a_linear_axis() -> None:
     histories = {"lstm": History([2000, 4000], [0.0] * 2, [150.0, 130.0], [0.0] * 2, [0.0] * 2)}
     figure = plots.learning_curves(

@@ -281,6 +281,38 @@ class TestHistory:
         assert history.reached(1.5) == 20
         assert history.reached(0.5) is None
 
+    @pytest.mark.parametrize(
+        ("bits", "sequences", "start"),
+        [
+            (0.1, 20, 50),  # the first stretch, 20 to 30, is too short
+            (0.1, 10, 20),
+            (0.1, 30, None),  # what comes after the last validation is not known
+            (0.1, 5, 20),  # so the next validation must show it
+            (1.0, 50, 20),
+            (0.01, 0, None),
+        ],
+    )
+    def test_sustained(self, bits: float, sequences: int, start: int | None) -> None:
+        history = History([10, 20, 30, 40, 50, 60, 70], [], [5.0, 0.1, 0.05, 0.2, 0.1, 0.1, 0.1])
+        assert history.sustained(bits, sequences) == start
+
+    def test_what_is_not_finite_is_not_sustained(self) -> None:
+        assert History([10, 20, 30], [], [0.1, math.nan, 0.1]).sustained(0.1, 10) is None
+
+    @pytest.mark.parametrize(
+        ("costs", "count"),
+        [
+            ([5.0, 0.1, 0.5, 0.1, 1.0], 0),
+            ([5.0, 0.1, 1.1, 9.0, 0.2, 9.0], 1),  # still the first one: 0.2 is not 0.1
+            ([5.0, 0.1, 1.1, 0.1, 9.0], 2),
+            ([5.0, 0.2, 3.0], 0),
+            ([0.1, math.nan], 1),
+        ],
+    )
+    def test_relapses(self, costs: list[float], count: int) -> None:
+        history = History(list(range(len(costs))), [], costs)
+        assert history.relapses(0.1) == history.relapses(0.1, above=1.0) == count
+
     def test_it_settles_once_the_goal_was_reached(self, monkeypatch: pytest.MonkeyPatch) -> None:
         rates = watch_rates(monkeypatch)
         costs = iter([9.0, 3.0, 5.0, 9.0])

@@ -20,7 +20,13 @@ from ntm_tutorial.plots.machine import (
 )
 from ntm_tutorial.plots.ngrams import along, predictions, visits
 from ntm_tutorial.plots.recall import recall_steps
-from ntm_tutorial.plots.results import by_difficulty, difficulty_maps, learning_curves
+from ntm_tutorial.plots.results import (
+    by_difficulty,
+    curve_panels,
+    difficulty_maps,
+    learning_curves,
+    strips,
+)
 from ntm_tutorial.plots.sequences import episode, sequence
 from ntm_tutorial.plots.sheet import png
 from ntm_tutorial.plots.sorting import fitted_locations, sorting
@@ -63,6 +69,7 @@ __all__ = [
     "addressing_stages",
     "along",
     "by_difficulty",
+    "curve_panels",
     "difficulty_maps",
     "episode",
     "fitted_locations",
@@ -77,6 +84,7 @@ __all__ = [
     "sequence",
     "short",
     "sorting",
+    "strips",
     "targets_and_outputs",
     "timeline",
     "use_style",

@@ -1,20 +1,29 @@
 """Results: learning curves, and how wrong the answers are as sequences get harder."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import NullFormatter
 
 from ntm_tutorial.evaluation import Evaluation
 from ntm_tutorial.plots.checks import given
 from ntm_tutorial.plots.drawing import write_title
-from ntm_tutorial.plots.style import FAINT, LABELS, MARK, SHADE, WIDTH, look_of
+from ntm_tutorial.plots.style import COLOURS, FAINT, INK, LABELS, MARK, SHADE, WIDTH, look_of
 from ntm_tutorial.training import History
+
+THIN = {"linewidth": 0.6, "alpha": 0.55, "linestyle": "-", "label": None}
+"""How one run of many is drawn."""
 
 
 def learning_curves(
-    histories: dict[str, History],
+    histories: Mapping[str, History | Sequence[History]],
     *,
     title: str = "",
     goal: float | None = None,
@@ -27,7 +36,8 @@ def learning_curves(
     Ours has a logarithmic cost axis, so that a solved task still shows.
 
     Args:
-        histories: each model's; the three models' names get their colours and full names.
+        histories: each model's, or those of all its runs, which are then drawn thin and their
+            median thick; the three models' names get their colours and full names.
         title: stands above.
         goal: a cost to draw a line at.
         goal_name: what the line is called.
@@ -40,9 +50,7 @@ def learning_curves(
     if floor <= 0:
         raise ValueError(f"floor: expected a positive number, got {floor}")
     figure, axis = plt.subplots(figsize=(WIDTH, 3.4))
-    for place, (name, history) in enumerate(given(histories).items()):
-        cost = np.maximum(history.validation_bits, floor)
-        axis.plot(np.divide(history.sequences, 1000), cost, **look_of(name, place) | {"marker": ""})
+    _draw_curves(axis, histories, floor)
     if goal is not None:
         axis.axhline(goal, color=FAINT, linewidth=1, linestyle=":")
         above = 3 if between is None else -11  # curves end above a linear axis's line
@@ -58,6 +66,123 @@ def learning_curves(
     write_title(figure, title)
     figure.legend(loc="outside upper center", ncols=3)
     return figure
+
+
+def _draw_curves(
+    axis: Axes, histories: Mapping[str, History | Sequence[History]], floor: float
+) -> None:
+    """Draw a curve for each model; of many runs, all of them and their median."""
+    for place, (name, found) in enumerate(given(histories).items()):
+        look = look_of(name, place) | {"marker": ""}
+        runs = [found] if isinstance(found, History) else given(found)
+        if len(runs) > 1:
+            for run in runs:
+                axis.plot(*_curve(run, floor), **look | THIN)
+        axis.plot(*_curve(_median(runs), floor), **look)
+
+
+def _curve(history: History, floor: float) -> tuple[np.ndarray, np.ndarray]:
+    return np.divide(history.sequences, 1000), np.maximum(history.validation_bits, floor)
+
+
+def _median(runs: Sequence[History]) -> History:
+    """Return the curve of the median cost; a run that ended early keeps its last one."""
+    seen = sorted({number for run in runs for number in run.sequences})
+    costs = [np.interp(seen, run.sequences, run.validation_bits) for run in runs]
+    return History(sequences=seen, validation_bits=list(np.median(costs, axis=0)))
+
+
+def curve_panels(
+    panels: Mapping[str, Mapping[str, History | Sequence[History]]],
+    *,
+    paper: Mapping[str, Mapping[str, tuple[float, float]]] | None = None,
+    floor: float = 1e-3,
+) -> Figure:
+    """Draw ``learning_curves`` of several tasks, a panel each.
+
+    Args:
+        panels: for each task what ``learning_curves`` takes.
+        paper: by task and model, from where to where the paper's curve ends; a bar at the right.
+        floor: smaller costs are drawn here.
+
+    Raises:
+        ValueError: if there is nothing to draw.
+    """
+    figure, axes = _panels(given(panels))
+    for axis, (task, histories) in zip(axes, panels.items(), strict=True):
+        _draw_curves(axis, histories, floor)
+        axis.set_yscale("log")
+        axis.yaxis.set_major_formatter("{x:g}")
+        axis.yaxis.set_minor_formatter(NullFormatter())
+        axis.set_xlim(left=0)
+        for model, (low, high) in (paper or {}).get(task, {}).items():
+            edge = axis.get_yaxis_transform()
+            axis.plot([1.03, 1.03], [low * 0.96, high * 1.04], color=COLOURS[model], linewidth=5,
+                      solid_capstyle="butt", transform=edge, clip_on=False)  # fmt: skip
+    figure.supxlabel("sequences seen (thousands)", size=9)
+    figure.supylabel("bits per sequence", size=9)
+    return figure
+
+
+def strips(
+    panels: Mapping[str, Mapping[str, Sequence[float]]],
+    *,
+    label: str,
+    paper: Mapping[str, Mapping[str, tuple[float, float]]] | None = None,
+    floor: float | None = None,
+) -> Figure:
+    """Draw a point for each run, a row for each model, a panel for each task.
+
+    Args:
+        panels: by task and model, one number for each run; their median gets a line.
+        label: what the numbers are.
+        paper: by task and model, from where to where the paper's number lies; a bar below.
+        floor: make the axis logarithmic, and draw smaller numbers here.
+
+    Raises:
+        ValueError: if there is nothing to draw.
+    """
+    figure, axes = _panels(given(panels))
+    for axis, (task, models) in zip(axes, panels.items(), strict=True):
+        for place, (model, values) in enumerate(models.items()):
+            look = look_of(model, place) | {"linestyle": ""}
+            numbers = (
+                np.asarray(values, dtype=float) if floor is None else np.maximum(values, floor)
+            )
+            axis.plot(numbers, np.full(len(numbers), -place), markersize=6, alpha=0.6, **look)
+            axis.plot([np.median(numbers)] * 2, [-place - 0.3, -place + 0.3], color=INK, zorder=3)
+            if model in (paper or {}).get(task, {}):
+                ends = (paper or {})[task][model]
+                axis.plot(ends, [-place - 0.38] * 2, color=look["color"], linewidth=4,
+                          marker="|", markersize=7)  # fmt: skip
+        axis.set_ylim(-len(models) + 0.4, 0.6)
+        axis.set_yticks([])
+        axis.grid(axis="x")
+        if floor is not None:
+            axis.set_xscale("log")
+            low, high = axis.get_xlim()
+            axis.set_xlim(low / 1.5, high * 1.5)
+            axis.xaxis.set_major_formatter("{x:g}")
+            axis.xaxis.set_minor_formatter(NullFormatter())
+    figure.supxlabel(label, size=9)
+    return figure
+
+
+def _panels(tasks: Mapping[str, Any]) -> tuple[Figure, list[Axes]]:
+    """Make a panel for each task, three in a row, and leave room for the legend."""
+    rows = -(-len(tasks) // 3)
+    figure, grid = plt.subplots(
+        rows, 3, figsize=(WIDTH, 0.6 + 1.9 * rows), squeeze=False, layout="constrained"
+    )
+    axes = list(grid.flat)
+    for axis, task in zip(axes, tasks, strict=False):
+        axis.set_title(task)
+    for axis in axes[len(tasks) :]:
+        axis.set_axis_off()
+    names = dict.fromkeys(name for models in tasks.values() for name in models)
+    handles = [Line2D([], [], **look_of(name, place)) for place, name in enumerate(names)]
+    figure.legend(handles=handles, loc="outside upper center", ncols=3)
+    return figure, axes[: len(tasks)]
 
 
 def by_difficulty(

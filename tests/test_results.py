@@ -1,0 +1,133 @@
+"""Files of results, and what many of them say together."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from ntm_tutorial import results
+from ntm_tutorial.evaluation import bits_per_sequence, validation_episode
+from ntm_tutorial.lstm import LSTMBaseline
+from ntm_tutorial.recipes import recipe
+from ntm_tutorial.results import Result
+from ntm_tutorial.tasks import TASKS
+from ntm_tutorial.tasks.dynamic_ngrams import optimal_predictions
+from ntm_tutorial.training import History
+
+
+def made(*costs: float, task: str = "copy", seed: int = 0, optimum: float = 0.0) -> Result:
+    """Make the result of a run that was validated every 10,000 sequences, each in 7 seconds."""
+    count = len(costs)
+    history = History(
+        sequences=[10_000 * number for number in range(1, count + 1)],
+        training_bits=[9.0] * count,
+        validation_bits=list(costs),
+        validation_wrong=[1.0] * count,
+        seconds=[7.0 * number for number in range(1, count + 1)],
+    )
+    score = {"difficulty": {"length": 20}, "mean_bits": 5.0, "mean_wrong": float(seed)}
+    return Result(
+        task=task, model="ntm-lstm", live=False, settings={}, seed=seed,
+        command=f"ntm-tutorial sweep copy ntm-lstm --seeds 1 --first-seed {seed} --compile",
+        outcome="finished", error=None, scores=[score], optimum=optimum, parameters=3,
+        history=history, wall_seconds=1.5, compiled=False, recipe={}, machine={}, versions={},
+    )  # fmt: skip
+
+
+class TestFiles:
+    def test_what_is_written_is_read(self, tmp_path: Path) -> None:
+        result = replace(made(80.0, 0.25), settings={"stop_at": None, "memory_sizes": [3, 4]})
+        result.write(tmp_path / "deep" / "seed-00.json")
+        assert results.load(tmp_path) == [result]
+        assert [path.name for path in (tmp_path / "deep").iterdir()] == ["seed-00.json"]
+
+    def test_five_digits_are_kept(self, tmp_path: Path) -> None:
+        made(0.123456789, float("inf")).write(tmp_path / "seed-00.json")
+        assert results.load(tmp_path)[0].history.validation_bits == [0.12346, float("inf")]
+
+    @pytest.mark.parametrize("change", [{"format": 2}, {"surprise": 1}, {"history": {"no": []}}])
+    def test_what_is_no_result_is_refused(self, change: dict[str, object], tmp_path: Path) -> None:
+        path = tmp_path / "seed-00.json"
+        made(1.0).write(path)
+        path.write_text(json.dumps(json.loads(path.read_text()) | change))
+        with pytest.raises(ValueError, match=r"seed-00\.json is no file of results"):
+            results.load(tmp_path)
+
+
+class TestRuns:
+    def test_solved_is_when_the_goal_was_reached_for_good(self) -> None:
+        result = made(50.0, 0.09, 0.2, 0.1, 0.1, 0.05)
+        assert (result.reached, result.solved, result.relapses) == (20_000, 40_000, 0)
+        assert result.seconds_to_goal == 28.0
+
+    def test_not_solved(self) -> None:
+        result = made(50.0, 0.09, 3.0, 0.1, 0.1)
+        assert (result.reached, result.solved, result.relapses) == (20_000, None, 1)
+        assert result.seconds_to_goal is None
+
+    def test_for_ngrams_the_optimum_counts(self) -> None:
+        result = made(150.0, 130.0, 129.0, 129.5, task="dynamic-ngrams", optimum=128.0)
+        assert result.curve.validation_bits == [22.0, 2.0, 1.0, 1.5]
+        assert result.solved == 20_000
+        assert result.history.validation_bits[0] == 150.0
+
+
+class TestScores:
+    def test_ngrams_are_scored_beside_the_optimum_on_the_same_sequences(self) -> None:
+        model = LSTMBaseline(1, 1, hidden_size=4, layers=1)
+        torch.nn.init.zeros_(model.output.weight)
+        torch.nn.init.zeros_(model.output.bias)
+        (score,) = results.score(model, "dynamic-ngrams", sequences=60)
+        assert score["bits_asked"] == score["mean_bits"] == 195
+        assert score["sequences"] == 60
+        assert 115 < score["optimum_bits"] < 140
+        assert results.measured(score) == score["mean_bits"] - score["optimum_bits"]
+
+    def test_the_optimum_of_the_validation(self) -> None:
+        plan = recipe("dynamic-ngrams", "lstm")
+        episode = validation_episode(TASKS[plan.task], 5, 64)
+        logits = optimal_predictions(episode.inputs[..., 0]).logit()[..., None]
+        expected = bits_per_sequence(logits, episode).mean().item()
+        assert results.validation_optimum(plan, 5) == pytest.approx(expected, rel=1e-4)
+        assert results.validation_optimum(recipe("copy", "lstm"), 5) == 0
+
+    def test_what_is_compared(self) -> None:
+        assert results.measured({"mean_bits": 5.0, "mean_wrong": 2.0}) == 2.0
+
+
+class TestSummary:
+    def test_numbers(self) -> None:
+        good, late = made(0.1, 0.1, 0.1, 0.1, seed=1), made(9.0, 0.1, 0.1, 0.1, seed=2)
+        bad = replace(made(0.1, 5.0, 0.1, 5.0, seed=6), outcome="not finite", scores=[])
+        other = replace(made(0.05), settings={"ramp": 0})
+        ngrams = made(130.0, task="dynamic-ngrams")
+        sort = [good, ngrams, late, other, bad]
+        first, second, third = results.summarize(sort)
+        assert (first.setting, first.task, first.model) == ("copy_ntm-lstm", "copy", "ntm-lstm")
+        assert (
+            first.command == "ntm-tutorial sweep copy ntm-lstm --seeds 6 --first-seed 1 --compile"
+        )
+        assert (first.runs, first.reached, first.solved) == (3, 3, 2)
+        assert (first.not_finite, first.relapses) == (1, 2)
+        assert (first.sequences, first.seconds) == ([10_000, 20_000], [7.0, 14.0])
+        assert first.scores == {"length 20": [1.0, 2.0]}
+        assert (second.setting, second.runs) == ("copy_ntm-lstm/ramp=0", 1)
+        assert third.task == "dynamic-ngrams"
+        assert not results.summarize([])
+
+    @pytest.mark.parametrize(
+        ("values", "text"),
+        [([], "-"), ([3.0], "3"), ([1.0, 12.0, 2.0], "2 (1 to 12)"), ([1, 4], "2.5 (1 to 4)")],
+    )
+    def test_spread(self, values: list[float], text: str) -> None:
+        assert results.spread(values) == text
+
+
+def test_a_setting_names_a_folder() -> None:
+    settings = {"memory_sizes": [32, 128], "validation_difficulty": {"length": 20}, "epsilon": 1e-8}
+    assert results.setting_of("copy", "lstm", True, settings) == (
+        "copy_lstm_live/memory_sizes=32-128+validation_difficulty=length-20+epsilon=1e-08"
+    )
+    assert results.setting_of("copy", "lstm", False, {}) == "copy_lstm"
