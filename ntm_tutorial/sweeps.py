@@ -13,6 +13,7 @@ import re
 import shlex
 import statistics
 import time
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,7 @@ from tqdm.auto import tqdm
 
 from ntm_tutorial import pretrained, results, storage
 from ntm_tutorial.checks import check_positive
+from ntm_tutorial.compiling import EAGER
 from ntm_tutorial.evaluation import check_seed
 from ntm_tutorial.lstm import LSTMBaseline
 from ntm_tutorial.ntm import NTM
@@ -241,7 +243,7 @@ def _perform(
     checkpoint = folder / f"{run.name}.checkpoint"
     resumed, start = checkpoint.exists(), time.perf_counter()
     model, error, scores = run.plan.build(run.seed), None, list[dict[str, Any]]()
-    with _one_thread():
+    with _one_thread(), warnings.catch_warnings(record=True) as said:
         try:
             history = train(
                 model, TASKS[run.plan.task], **run.plan.training, seed=run.seed,
@@ -252,6 +254,9 @@ def _perform(
             error = str(failure)
             saved = storage.load(checkpoint)[1]["history"] if checkpoint.exists() else {}
             history = History(**saved)
+    for warning in said:
+        warnings.warn(warning.message, stacklevel=2)
+    eager = any(str(warning.message).startswith(EAGER.partition(",")[0]) for warning in said)
     seconds = round(time.perf_counter() - start, 1)
     result = replace(
         _result(run, model, history, scores),
@@ -259,7 +264,7 @@ def _perform(
         outcome="finished" if error is None else "not finite",
         error=error,
         wall_seconds=None if resumed else seconds,
-        compiled=compile and isinstance(model, NTM),
+        compiled=compile and isinstance(model, NTM) and not eager,
         machine={"processor": _processor(), "threads": 1},
     )
     return run, result, model if error is None else None

@@ -6,11 +6,12 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from ntm_tutorial.evaluation import Evaluation
 from ntm_tutorial.plots.checks import given
@@ -112,8 +113,7 @@ def curve_panels(
     for axis, (task, histories) in zip(axes, panels.items(), strict=True):
         _draw_curves(axis, histories, floor)
         axis.set_yscale("log")
-        axis.yaxis.set_major_formatter("{x:g}")
-        axis.yaxis.set_minor_formatter(NullFormatter())
+        _label_decades(axis.yaxis)
         axis.set_xlim(left=0)
         for model, (low, high) in (paper or {}).get(task, {}).items():
             edge = axis.get_yaxis_transform()
@@ -162,17 +162,28 @@ def strips(
             axis.set_xscale("log")
             low, high = axis.get_xlim()
             axis.set_xlim(low / 1.5, high * 1.5)
-            axis.xaxis.set_major_formatter("{x:g}")
-            axis.xaxis.set_minor_formatter(NullFormatter())
+            _label_decades(axis.xaxis)
+        else:
+            axis.set_xlim(left=0)
     figure.supxlabel(label, size=9)
     return figure
 
 
+def _label_decades(axis: Axis) -> None:
+    """Label a logarithmic axis, between the decades too where it has few of them."""
+    low, high = axis.get_view_interval()
+    if high < 50 * low:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())
+
+
 def _panels(tasks: Mapping[str, Any]) -> tuple[Figure, list[Axes]]:
-    """Make a panel for each task, three in a row, and leave room for the legend."""
-    rows = -(-len(tasks) // 3)
+    """Make a panel for each task, up to three in a row, and a legend for all."""
+    columns = min(len(tasks), 3)
+    rows = -(-len(tasks) // columns)
     figure, grid = plt.subplots(
-        rows, 3, figsize=(WIDTH, 0.6 + 1.9 * rows), squeeze=False, layout="constrained"
+        rows, columns, figsize=(WIDTH, 0.6 + 1.9 * rows), squeeze=False, layout="constrained"
     )
     axes = list(grid.flat)
     for axis, task in zip(axes, tasks, strict=False):
