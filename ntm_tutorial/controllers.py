@@ -90,13 +90,6 @@ class LSTMController(nn.Module):
         assert isinstance(first, nn.LSTMCell)
         first.weight_ih.data[:, channel] *= gain
 
-    def open_forget_gates(self, bias: float) -> None:
-        """Add to the first bias of all forget gates."""
-        for layer in self.layers:
-            assert isinstance(layer, nn.LSTMCell)
-            size = layer.hidden_size
-            layer.bias_ih.data[size : 2 * size] += bias  # in, forget, cell, out
-
     def initial_state(self, batch_size: int) -> ControllerState:
         """Return the learned first state, one copy per sequence: a pair of (B, C) per layer."""
         return tuple(

@@ -6,7 +6,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from ntm_tutorial.controllers import LSTMController
 from ntm_tutorial.lstm import LSTMBaseline
 from ntm_tutorial.ntm import NTM
 from ntm_tutorial.tasks import TASKS, Task
@@ -44,8 +43,6 @@ class Recipe:
         training: keyword arguments of ``train``.
         input_gain: by input channel, how many times larger its weights into the controller start.
             Channels of the task come first, then those of the reads.
-        forget_bias: added to the first bias of an LSTM controller's forget gates, so that it
-            forgets less at the start (Gers, Schmidhuber and Cummins 2000).
         seed: the one that trained the model in ``pretrained``.
     """
 
@@ -55,7 +52,6 @@ class Recipe:
     network: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
     input_gain: dict[int, float] = field(default_factory=dict)
-    forget_bias: float = 0.0
     seed: int = 0
 
     def build(self, seed: int = 0) -> nn.Module:
@@ -69,9 +65,6 @@ class Recipe:
             ntm = NTM(task.input_size, task.output_size, controller=controller, **self.network)
             for channel, gain in self.input_gain.items():
                 ntm.controller.scale_input(channel, gain)
-            if self.forget_bias:
-                assert isinstance(ntm.controller, LSTMController)
-                ntm.controller.open_forget_gates(self.forget_bias)
             return ntm
 
 
@@ -196,10 +189,9 @@ _LIVE = {"sequences": 50_000, "batch_size": 16, "learning_rate": 4e-3, "decay": 
 
 # What it reads is all that a feed-forward controller remembers: nothing else tells it to listen or
 # to answer when a vector of zeros comes, or two. So its weights for the reads start larger still
-# than those for the bits. An LSTM has a memory of its own, and reads as loud as that drown it;
-# with forget gates that start open it keeps better what it is doing.
+# than those for the bits. An LSTM has a memory of its own, and reads as loud as that drown it.
 _LOUD_READS = dict.fromkeys(range(9, 29), 2.0)
-_QUIET_READS = dict.fromkeys(range(9, 29), 0.25)
+_QUIET_READS = dict.fromkeys(range(9, 29), 0.125)
 
 LIVE = Recipe(
     "copy", "ntm-feedforward", Paper(1, "100", 1e-4, 17_162), _heads(1), _LIVE, _LOUD_READS
@@ -208,7 +200,7 @@ LIVE = Recipe(
 
 LIVE_LSTM = Recipe(
     "copy", "ntm-lstm", Paper(1, "100", 1e-4, 67_561), _heads(1), _LIVE | {"hold_at": 10.0},
-    _QUIET_READS, forget_bias=1.0,
+    _QUIET_READS,
 )  # fmt: skip
 """The same for the other controller, which takes twice as long."""
 

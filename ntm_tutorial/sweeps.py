@@ -73,10 +73,8 @@ class Run:
     @property
     def recipe(self) -> dict[str, Any]:
         """All its settings, as JSON has them."""
-        names, bias = ("network", "training", "input_gain"), self.plan.forget_bias
-        settings = {name: getattr(self.plan, name) for name in names}
-        settings["start"] = {"forget_bias": bias} if bias else {}
-        return json.loads(json.dumps(settings))
+        names = ("network", "training", "input_gain")
+        return json.loads(json.dumps({name: getattr(self.plan, name) for name in names}))
 
     def command(self, *, compile: bool = False) -> str:
         """Return the command that does this run alone."""
@@ -339,9 +337,8 @@ def result_of(run: Run, folder: str | Path) -> Result | None:
         return None
     result = Result.read(path)
     for part, wanted in run.recipe.items():
-        found = result.recipe.get(part, {})
-        for name in sorted(wanted.keys() | found.keys()):
-            here, there = wanted.get(name), found.get(name)
+        for name in sorted(wanted.keys() | result.recipe[part].keys()):
+            here, there = wanted.get(name), result.recipe[part].get(name)
             if here != there:
                 raise ValueError(
                     f"{path} was made with {name}={there!r}, not {here!r}; "

@@ -46,7 +46,6 @@ class TestComesTrained:
         assert found.network == wanted.network
         assert defaults | found.training == defaults | wanted.training
         assert found.input_gain == wanted.input_gain
-        assert found.forget_bias == wanted.forget_bias
 
     @every_file
     def test_its_learning_curve_is_there_and_falls(self, task: str, model: str) -> None:
@@ -117,7 +116,6 @@ class TestSaveAndLoad:
             network=network,
             training={"sequences": 5},
             input_gain={8: 3.0},
-            forget_bias=1.0,
         )
         save_file(tmp_path / "file", plan.build(), plan, HISTORY, seed=0)
         found = load_file(tmp_path / "file")

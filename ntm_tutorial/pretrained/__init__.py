@@ -68,7 +68,6 @@ def load_file(file: str | Path) -> Pretrained:
         network=settings["network"],
         training=settings["training"],
         input_gain={int(channel): gain for channel, gain in settings.get("input_gain", {}).items()},
-        forget_bias=settings.get("forget_bias", 0.0),
     )
     model = plan.build()
     try:
@@ -93,7 +92,6 @@ def save_file(
             "network": plan.network,
             "training": plan.training,
             "input_gain": plan.input_gain,
-            "forget_bias": plan.forget_bias,
         },
         "seed": seed,
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
