@@ -415,6 +415,43 @@ def test_learning_curves_of_many_runs_are_thin_and_their_median_is_thick() -> No
     assert [text.get_text() for text in legend.get_texts()] == ["LSTM", "NTM, LSTM controller"]
 
 
+def test_curve_panels_and_where_the_papers_curves_end() -> None:
+    def run(*costs: float) -> History:
+        return History([1000 * (place + 1) for place in range(len(costs))], [], list(costs))
+
+    panels = {
+        "copy": {"lstm": [run(9.0, 0.5), run(7.0, 0.0)], "ntm-lstm": run(1.0)},
+        "sort": {"lstm": run(9.0, 5.0)},
+    }
+    figure = plots.curve_panels(panels, paper={"sort": {"lstm": (2.0, 3.0)}}, floor=0.1)
+    copy, sort = figure.axes
+    assert [axis.get_title(loc="left") for axis in (copy, sort)] == ["copy", "sort"]
+    assert [list(line.get_ydata()) for line in copy.lines] == [[9, 0.5], [7, 0.1], [8, 0.25], [1]]
+    curve, bar = sort.lines
+    assert list(curve.get_ydata()) == [9, 5]
+    assert np.allclose(bar.get_ydata(), (2, 3), rtol=0.05)
+    assert bar.get_color() == plots.COLOURS["lstm"]
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["LSTM", "NTM, LSTM controller"]
+
+
+def test_strips_show_every_run_their_median_and_the_paper() -> None:
+    panels = {"copy": {"lstm": [4.0, 2.0, 0.0], "ntm-lstm": [7.0]}, "sort": {"lstm": [1.0]}}
+    paper = {"copy": {"ntm-lstm": (5.0, 6.0)}}
+    figure = plots.strips(panels, label="bits", paper=paper, floor=0.1)
+    copy, sort = figure.axes
+    marks, median, other, _, bar = copy.lines
+    assert list(marks.get_xdata()) == [4, 2, 0.1]
+    assert list(median.get_xdata()) == [2, 2]
+    assert list(other.get_xdata()) == [7]
+    assert list(bar.get_xdata()) == [5, 6]
+    assert copy.get_xscale() == sort.get_xscale() == "log"
+    assert figure.get_supxlabel() == "bits"
+    (axis,) = plots.strips({"copy": {"lstm": [4.0, 2.0]}}, label="bits").axes
+    assert axis.get_xscale() == "linear"
+    assert axis.get_xlim()[0] == 0
+
+
 def test_learning_curves_on_a_linear_axis() -> None:
     histories = {"lstm": History([2000, 4000], [0.0] * 2, [150.0, 130.0], [0.0] * 2, [0.0] * 2)}
     figure = plots.learning_curves(
@@ -749,6 +786,9 @@ CASE = ("case", torch.zeros(3, 2), torch.zeros(3, 2))
         (lambda: plots.weighting_bars({"a": random(3), "b": random(4)}), "number of locations"),
         (lambda: plots.matrix(random(3)), "expected shape"),
         (lambda: plots.learning_curves({}), "something to draw"),
+        (lambda: plots.learning_curves({"lstm": []}), "something to draw"),
+        (lambda: plots.curve_panels({}), "something to draw"),
+        (lambda: plots.strips({}, label="bits"), "something to draw"),
         (lambda: plots.sorting(episode()), "episode: expected 10 input channels"),
         (lambda: plots.sorting(episode("priority-sort"), index=2), "index: expected 0 to 1, got 2"),
         (lambda: plots.fitted_locations(random(3), random(4, 9), random(2, 9)), "same number of"),

@@ -157,7 +157,7 @@ def test_the_quick_recipes_of_copy() -> None:
         assert (plan.task, plan.model) == ("copy", model)
         assert plan.paper == recipe("copy", model).paper
         assert plan.network == recipe("copy", model).network
-    with pytest.raises(ValueError, match=r"^model_name: .* or 'ntm-lstm', got 'lstm'$"):
+    with pytest.raises(ValueError, match=r"^model_name: expected one of .*, got 'lstm'$"):
         live("lstm")
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from ntm_tutorial import results
+from ntm_tutorial import pretrained, results, sweeps
 from ntm_tutorial.evaluation import bits_per_sequence, validation_episode
 from ntm_tutorial.lstm import LSTMBaseline
-from ntm_tutorial.recipes import recipe
-from ntm_tutorial.results import Result
+from ntm_tutorial.recipes import RECIPES, recipe
+from ntm_tutorial.results import SCORING, Result
 from ntm_tutorial.tasks import TASKS
 from ntm_tutorial.tasks.dynamic_ngrams import optimal_predictions
 from ntm_tutorial.training import History
@@ -123,6 +123,53 @@ class TestSummary:
     )
     def test_spread(self, values: list[float], text: str) -> None:
         assert results.spread(values) == text
+
+
+class TestTheBook:
+    """The files that the scoreboard is made of."""
+
+    FOUND = results.load()
+
+    @pytest.mark.parametrize("found", FOUND, ids=lambda one: f"{one.setting}-{one.seed}")
+    def test_a_command_makes_the_file_with_todays_recipe(self, found: Result) -> None:
+        settings = {name: [value] for name, value in found.settings.items()}
+        (run,) = sweeps.runs(
+            found.task, found.model, seeds=[found.seed], live_recipe=found.live, settings=settings
+        )
+        assert sweeps.result_of(run, results.FOLDER) == found
+        assert found.command == run.command(compile="--compile" in found.command)
+        assert [score["difficulty"] for score in found.scores] == [*SCORING[found.task].tests]
+
+    def test_no_seed_was_left_out(self) -> None:
+        seeds: dict[str, list[int]] = {}
+        for one in self.FOUND:
+            seeds.setdefault(one.setting, []).append(one.seed)
+        for setting, there in seeds.items():
+            assert sorted(there) == list(range(min(there), min(there) + len(there))), setting
+
+    @pytest.mark.parametrize("pair", RECIPES)
+    def test_the_trained_models_have_theirs(self, pair: tuple[str, str]) -> None:
+        stored = pretrained.load(*pair)
+        (found,) = [
+            one
+            for one in self.FOUND
+            if (one.task, one.model) == pair
+            and one.setting == "_".join(pair)
+            and one.seed == stored.recipe.seed
+        ]
+        assert found.history.sequences == stored.history.sequences
+        costs = stored.history.validation_bits
+        assert found.history.validation_bits == pytest.approx(costs, rel=1e-4)
+        assert found.parameters == sum(weight.numel() for weight in stored.model.parameters())
+
+    def test_they_are_small(self) -> None:
+        sizes = [path.stat().st_size for path in results.FOLDER.rglob("seed-*.json")]
+        assert len(sizes) == len(self.FOUND)
+        assert max(sizes) < 20_000 and sum(sizes) < 1_000_000
+
+    def test_the_paper_is_quoted_for_every_row(self) -> None:
+        assert list(results.REPORTED) == list(RECIPES)
+        assert list(SCORING) == list(TASKS)
 
 
 def test_a_setting_names_a_folder() -> None:
