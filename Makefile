@@ -13,7 +13,7 @@ JOBS  ?= 2
 PORT  ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help venv book pdf serve test colab browser lint format notebooks figure train bench links dist version clean
+.PHONY: help venv book pdf serve test colab browser lint format notebooks figure train bench links dist version clean failures
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -67,6 +67,9 @@ figure: .venv/stamp ## draw the front page's figure again
 
 train: .venv/stamp ## train all models from nothing, or one: TASK=copy MODEL=ntm-lstm JOBS=1
 	$(BIN)/ntm-tutorial sweep $(TASK) $(MODEL) --jobs $(JOBS) --compile
+
+failures: .venv/stamp ## train the machines of the failure lab, one after another; goes on where it was
+	$(BIN)/python -m ntm_tutorial.failures
 
 bench: .venv/stamp ## measure training throughput; live training from ten seeds too: SEEDS=10
 	$(BIN)/python tools/bench.py --seeds $(or $(SEEDS),0)

@@ -1,9 +1,11 @@
 """The index of figures is whole, and so are the glossary and the notation page."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
+from mdit_py_plugins.anchors.index import slugify
 
 from tests.test_book import parse
 from tools.links import ROOT
@@ -69,12 +71,40 @@ def test_the_glossary_has_every_term_that_a_chapter_introduces() -> None:
             assert min(found) <= number(path), f"{path.name}: {bold} is introduced in {found}"
 
 
-def test_the_questions_that_readers_ask_lead_to_their_answers() -> None:
-    questions = GLOSSARY.partition("## Questions that readers ask")[2]
-    asked = re.split(r"\n\n(?=[^#:\s].*\n: )", questions)[1:]
-    assert len(asked) >= 12
-    for question in asked:
-        assert re.search(r"\]\([^)]+(?:\.ipynb|\.md)(?:#[\w-]+)?\)", question), question
+def headings(page: Path) -> set[str]:
+    """Return what the headings of a page or chapter are called in links."""
+    text = page.read_text()
+    if page.suffix == ".ipynb":
+        cells = json.loads(text)["cells"]
+        text = "\n\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+    code = r"^(`{3,}|:{3,})[^\n]*\n.*?^\1$"
+    text = re.sub(code, "", text, flags=re.MULTILINE | re.DOTALL)
+    return {slugify(title) for title in re.findall(r"^#{1,3} (.+)$", text, re.MULTILINE)}
+
+
+def questions() -> dict[str, list[str]]:
+    """Map each question that readers ask to the links of its answer."""
+    text = GLOSSARY.partition("## Questions that readers ask")[2]
+    found = re.findall(r"^(\S.*)\n: ((?:.+\n?)+)", text, re.MULTILINE)
+    return {question: re.findall(r"\]\(([^)]+)\)", answer) for question, answer in found}
+
+
+@pytest.mark.parametrize("question", questions())
+def test_a_question_that_readers_ask_leads_to_where_it_is_answered(question: str) -> None:
+    assert questions()[question]
+    for link in questions()[question]:
+        page, _, place = link.partition("#")
+        assert place in headings(ROOT / "book" / page), link
+
+
+def test_all_that_readers_complain_of_is_asked() -> None:
+    asked = "\n".join(questions())
+    for word in (
+        "own memory", "vague storage", "feed-forward", "rows are equal", "negative sharpening",
+        "not learn", "NaN", "forget", "generalise", "slow", "seed", "command", "weights",
+        "versions", "Colab", "GPU", "sliders", "solutions", "differs", "dark",
+    ):  # fmt: skip
+        assert word in asked, word
 
 
 def test_every_figure_and_table_of_the_paper_is_listed() -> None:

@@ -481,6 +481,34 @@ def test_difficulty_maps_show_the_share_of_wrong_bits() -> None:
     assert not rectangles(plots.difficulty_maps({"lstm": found}).axes[0])
 
 
+def training_record(bits: list[float | None], medians: list[float]) -> dict[str, Any]:
+    return {
+        "recipe": {"training": {"batch_size": 10}},
+        "history": {"sequences": [1000, 2000], "validation_bits": bits},
+        "gradient": {"medians": medians, "maxima": [9 * x for x in medians], "updates_a_point": 4},
+    }
+
+
+def test_trainings_show_costs_and_the_lengths_of_gradients() -> None:
+    records = {
+        "intact": [training_record([50.0, 0.1], [1.0, 2.0])],
+        "broken": [training_record([900.0, None], [3.0])] * 2,
+    }
+    figure = plots.trainings(records, clip=10.0, ceiling=400.0)
+    cost, length = figure.axes
+    first, _, second, *_ = cost.lines  # an empty one after each group is for the legend
+    assert np.allclose(first.get_xdata(), [1, 2]) and np.allclose(first.get_ydata(), [50, 0.1])
+    assert np.allclose(second.get_ydata(), [400, np.nan], equal_nan=True)
+    medians, maxima, *rest, clip = length.lines
+    assert np.allclose(medians.get_xdata(), [0.02, 0.06])  # the middle of four batches of ten
+    assert np.allclose(medians.get_ydata(), [1, 2]) and np.allclose(maxima.get_ydata(), [9, 18])
+    assert len(rest) == 4 and set(np.asarray(clip.get_ydata())) == {10}
+    assert cost.get_yscale() == length.get_yscale() == "log"
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["intact", "broken"]
+    assert first.get_color() == medians.get_color() != second.get_color()
+    assert nothing_is_cut_off(figure)
+
+
 def test_results_by_difficulty() -> None:
     def result(*wrong: int) -> Evaluation:
         return Evaluation(
@@ -789,6 +817,7 @@ CASE = ("case", torch.zeros(3, 2), torch.zeros(3, 2))
         (lambda: plots.learning_curves({"lstm": []}), "something to draw"),
         (lambda: plots.curve_panels({}), "something to draw"),
         (lambda: plots.strips({}, label="bits"), "something to draw"),
+        (lambda: plots.trainings({"intact": []}), "something to draw"),
         (lambda: plots.sorting(episode()), "episode: expected 10 input channels"),
         (lambda: plots.sorting(episode("priority-sort"), index=2), "index: expected 0 to 1, got 2"),
         (lambda: plots.fitted_locations(random(3), random(4, 9), random(2, 9)), "same number of"),

@@ -26,6 +26,7 @@ from ntm_tutorial.plots.results import (
     difficulty_maps,
     learning_curves,
     strips,
+    trainings,
 )
 from ntm_tutorial.plots.sequences import episode, sequence
 from ntm_tutorial.plots.sheet import png
@@ -87,6 +88,7 @@ __all__ = [
     "strips",
     "targets_and_outputs",
     "timeline",
+    "trainings",
     "use_style",
     "used_locations",
     "visits",

@@ -16,7 +16,17 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from ntm_tutorial.evaluation import Evaluation
 from ntm_tutorial.plots.checks import given
 from ntm_tutorial.plots.drawing import write_title
-from ntm_tutorial.plots.style import COLOURS, FAINT, INK, LABELS, MARK, SHADE, WIDTH, look_of
+from ntm_tutorial.plots.style import (
+    COLOURS,
+    FAINT,
+    INK,
+    LABELS,
+    MARK,
+    OTHERS,
+    SHADE,
+    WIDTH,
+    look_of,
+)
 from ntm_tutorial.training import History
 
 THIN = {"linewidth": 0.6, "alpha": 0.55, "linestyle": "-", "label": None}
@@ -194,6 +204,58 @@ def _panels(tasks: Mapping[str, Any]) -> tuple[Figure, list[Axes]]:
     handles = [Line2D([], [], **look_of(name, place)) for place, name in enumerate(names)]
     figure.legend(handles=handles, loc="outside upper center", ncols=3)
     return figure, axes[: len(tasks)]
+
+
+def trainings(
+    records: dict[str, Sequence[dict[str, Any]]],
+    *,
+    clip: float | None = None,
+    ceiling: float = 400.0,
+) -> Figure:
+    """Draw recorded trainings: on the left what they cost, on the right how long gradients were.
+
+    A line is one training. On the right it goes through the median of a few updates at a time, and
+    dots mark the longest gradient among them.
+
+    Args:
+        records: for each experiment its records, as ``failures.recorded`` returns them; the first
+            is drawn in grey, behind the others.
+        clip: a length to draw a line at, such as that to which gradients are shortened.
+        ceiling: higher costs are drawn here.
+
+    Raises:
+        ValueError: if there are no records.
+    """
+    figure, (cost, length) = plt.subplots(1, 2, figsize=(WIDTH, 3.2))
+    for place, (name, found) in enumerate(given(records).items()):
+        colour = OTHERS[place - 1] if place else FAINT
+        for record in given(found):
+            history, gradient = record["history"], record["gradient"]
+            bits = np.array(history["validation_bits"], dtype=float)  # None becomes NaN, a gap
+            seen = np.divide(history["sequences"], 1000)
+            cost.plot(seen, np.clip(bits, None, ceiling), color=colour, linewidth=1.3)
+            points = np.arange(len(gradient["medians"])) + 0.5
+            seen = (
+                points
+                * gradient["updates_a_point"]
+                * record["recipe"]["training"]["batch_size"]
+                / 1000
+            )
+            length.plot(seen, gradient["medians"], color=colour, linewidth=0.9)
+            length.plot(seen, gradient["maxima"], ".", color=colour, markersize=2.2)
+        cost.plot([], [], color=colour, label=name)
+    if clip is not None:
+        length.axhline(clip, color=INK, linewidth=0.8, linestyle=":")
+        length.annotate(f"clipped above {clip:g}", (1, clip), (0, 2), ha="right", size=7.5,
+                        xycoords=("axes fraction", "data"), textcoords="offset points")  # fmt: skip
+    cost.set(ylabel="bits per sequence")
+    length.set(ylabel="length of the gradient")
+    for axis in (cost, length):
+        axis.set(xlabel="sequences seen (thousands)", yscale="log", xlim=(0, None))
+        axis.grid(which="major")
+    cost.yaxis.set_major_formatter("{x:g}")
+    figure.legend(loc="outside upper center", ncols=3)
+    return figure
 
 
 def by_difficulty(
