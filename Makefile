@@ -71,8 +71,8 @@ train: .venv/stamp ## train all models from nothing, or one: TASK=copy MODEL=ntm
 failures: .venv/stamp ## train the machines of the failure lab, one after another; goes on where it was
 	$(BIN)/python -m ntm_tutorial.failures
 
-bench: .venv/stamp ## measure training throughput; live training from ten seeds too: SEEDS=10
-	$(BIN)/python tools/bench.py --seeds $(or $(SEEDS),0)
+bench: .venv/stamp ## measure how fast training is, for chapter 13; a part: BENCH="--quick --models lstm"
+	$(BIN)/python -m tools.bench $(BENCH)
 
 links: .venv/stamp ## write the project's URL everywhere it stands; a new one: URL=https://github.com/...
 	$(BIN)/python tools/links.py $(URL)

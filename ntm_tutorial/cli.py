@@ -456,7 +456,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--compile",
         action="store_true",
-        help="use torch.compile: an NTM takes a minute to start and then trains twice as fast",
+        help="use torch.compile: an NTM takes a minute to start, then trains several times as fast",
     )
     command.add_argument(
         "--device", type=_device, default="cpu", help="such as cpu or cuda (default: cpu)"

@@ -166,7 +166,7 @@ def train(
         validation_difficulty: their difficulty; left out, drawn from the training range.
         stop_at: stop once the validation cost is at most this many bits.
         compile: compile the NTM's steps with ``torch.compile``: takes a minute to start, and is
-            then three times as fast. Needs a C++ compiler; without one, a warning says so and
+            then several times as fast. Needs a C++ compiler; without one, a warning says so and
             training goes on as without ``compile``.
         progress: show a progress bar.
         checkpoint: file to save to at every validation; if it exists, training goes on from there,

@@ -1,66 +1,377 @@
-"""Measure training: ``make bench`` for throughput, with ``SEEDS=10`` live training as well."""
+"""Measure training: ``make bench``. Chapter 13 draws on the file that this writes.
+
+An update is always the same: copy at length 20, forward, backward, clipping, optimiser. The memory
+steps that come before the package's own on the chapter's ladder are taken from its notebook.
+"""
 
 import argparse
+import json
+import os
+import platform
+import re
+import sys
 import time
-from dataclasses import replace
+import warnings
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any
+from unittest.mock import patch
 
+import nbformat
 import torch
+from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.profiler import ProfilerActivity, profile
 
-from ntm_tutorial import train
-from ntm_tutorial.recipes import LIVE, MODELS, recipe
-from ntm_tutorial.tasks import TASKS
+from ntm_tutorial import compiling
+from ntm_tutorial.recipes import MODELS, recipe
+from ntm_tutorial.results import FOLDER, spread
+from ntm_tutorial.sweeps import _processor
 from ntm_tutorial.tasks.copy import Copy
+from tools.links import ROOT
 
-BATCH_SIZE = 16
+CHAPTER = ROOT / "notebooks" / "13_making_it_fast.ipynb"
+FILE = FOLDER / "bench.json"
 LENGTH = 20
-BATCHES = 50
-WARM_UP = 5
-GOAL = 0.1
+BATCHES = (1, 16, 64)
+THREADS = (1, 2)
+RUNGS = ("looped", "batched", "by hand", "compiled", "4 steps a call", "from C++")
+"""The chapter's ladder, climbed by the feed-forward NTM at batch 16."""
+PRODUCTS = {
+    "controller": (16, 29, 100),
+    "heads": (16, 100, 92),
+    "LSTM controller": (16, 129, 400),
+    "LSTM layer": (16, 512, 1024),
+    "large": (1024, 1024, 1024),
+}
+"""Products of matrices (m, k) and (k, n): those of the models at batch 16, and a large one."""
+PASSES = {"batch 1": 1, "batch 16": 16, "batch 64": 64, "large": 2**13}
+"""Passes over memories of 128 x 20 numbers: over so many at once."""
+KINDS = ("products", "merged", "others")
+"""Work: products of matrices, operations merged by the compiler, all others."""
+PROFILED = 3
+"""So many updates."""
+INTERRUPTED = 1000.0
+"""An operation that seems to take more microseconds had to wait for another program."""
+COMPILE_SECONDS = 30
+"""What compiling takes, more or less."""
+
+LINE = "{:20} {:>5} {:>7} {:15} {:>24} {:>24}"
+UNITS = {
+    "operations": "thousand operations a second",
+    "products": "billion multiply-adds a second",
+    "passes": "billion numbers a second",
+}
+Rates = dict[str, list[float]]
+Update = Callable[[], object]
 
 
-def throughput(model_name: str) -> float:
-    """Return sequences per processor second: copy at length 20, batch 16, no compile."""
-    task = Copy()
-    model = recipe(task.name, model_name).build()
+@dataclass(frozen=True)
+class Effort:
+    """How much to measure: so many repeats of so many processor seconds, after a warm-up."""
+
+    repeats: int = 5
+    seconds: float = 0.5
+    warm_up: int = 3
+
+    def rates(self, work: Update, amount: float) -> Rates:
+        """Return how much gets done in a second of the processor, and of the clock on the wall.
+
+        Args:
+            work: is done over and over.
+            amount: how much one call gets done.
+        """
+        for _ in range(self.warm_up):
+            work()
+        found: Rates = {"processor": [], "wall": []}
+        for _ in range(self.repeats):
+            calls, spent = 0, 0.0
+            start, wall = time.process_time(), time.perf_counter()
+            while spent < self.seconds:
+                work()
+                calls, spent = calls + 1, time.process_time() - start
+            found["processor"].append(_short(calls * amount / spent))
+            found["wall"].append(_short(calls * amount / (time.perf_counter() - wall)))
+        return found
+
+
+THOROUGH, QUICK = Effort(), Effort(repeats=1, seconds=0.1, warm_up=1)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a throughput is measured of."""
+
+    model: str
+    batch: int
+    threads: int
+    compiled: bool
+
+
+def settings(models: Sequence[str], batches: Sequence[int], most_threads: int) -> list[Setting]:
+    """List what to measure. The LSTM is one fused call already: it has no steps to compile."""
+    return [
+        Setting(model, batch, threads, compiled)
+        for model in models
+        for threads in THREADS
+        if threads <= most_threads
+        for compiled in ((False,) if model == "lstm" else (False, True))
+        for batch in batches
+    ]
+
+
+def minutes(chosen: Sequence[Setting], whole: bool, effort: Effort) -> float:
+    """Estimate how long it all takes."""
+    measured = len(chosen) + (len(RUNGS) + len(PRODUCTS) + len(PASSES)) * whole
+    compiled = sum(setting.compiled for setting in chosen) + 6 * whole
+    return (measured * 1.5 * effort.repeats * effort.seconds + compiled * COMPILE_SECONDS) / 60
+
+
+@contextmanager
+def using(threads: int) -> Iterator[None]:
+    """Let PyTorch use so many threads, and flush denormal numbers, as a sweep does."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+        torch.set_flush_denormal(False)
+
+
+def make_update(model: nn.Module, batch: int, length: int = LENGTH) -> Update:
+    """Return a function that trains the model on one batch."""
+    task, generator = Copy(), torch.Generator().manual_seed(0)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
-    for batch in range(WARM_UP + BATCHES):
-        if batch == WARM_UP:
-            start = time.process_time()
-        episode = task.sample(BATCH_SIZE, length=LENGTH)
+
+    def update() -> None:
+        episode = task.sample(batch, length=length, generator=generator)
         logits, _ = model(episode.inputs)
-        loss = binary_cross_entropy_with_logits(logits[episode.mask], episode.targets[episode.mask])
+        answers, targets = logits[episode.mask], episode.targets[episode.mask]
+        loss = binary_cross_entropy_with_logits(answers, targets, reduction="sum") / batch
         optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 10.0)
+        nn.utils.clip_grad_value_(model.parameters(), 10.0)
+        nn.utils.clip_grad_norm_(model.parameters(), 10.0)
         optimizer.step()
-    return BATCHES * BATCH_SIZE / (time.process_time() - start)
+
+    return update
 
 
-def live(seed: int) -> str:
-    """Train chapter 6's machine to the end, past its goal, and say how it went."""
-    plan = replace(LIVE, training=LIVE.training | {"stop_at": None})
-    history = train(plan.build(seed), TASKS[plan.task], seed=seed, progress=False, **plan.training)
-    reached = history.reached(GOAL)
-    if reached is None:
-        return f"not solved; {history.validation_bits[-1]:.2f} bits in the end"
-    at = history.sequences.index(reached)
-    worst = max(history.validation_bits[at:])
-    return (
-        f"{GOAL} bits after {reached:6,} sequences, {history.seconds[at]:3.0f} processor seconds; "
-        f"at worst {worst:.2f} bits in the {history.sequences[-1] - reached:,} sequences after that"
-    )
+def throughput(setting: Setting, effort: Effort) -> dict[str, Any]:
+    """Measure sequences per second, as ``train`` does them, and how long the first batch takes."""
+    model = recipe("copy", setting.model).build()
+    update = make_update(model, setting.batch)
+    compiled = compiling.compiled(model, setting.batch) if setting.compiled else nullcontext()
+    with using(setting.threads), compiled:
+        start = time.perf_counter()
+        update()
+        first = _short(time.perf_counter() - start)
+        return {"first_seconds": first} | effort.rates(update, setting.batch)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=0, help="live training from so many seeds")
-    seeds = parser.parse_args().seeds
-    torch.set_num_threads(1)
-    for model_name in MODELS:
-        print(f"{model_name:16} {throughput(model_name):6.0f} sequences per processor second")
-    for seed in range(seeds):
-        print(f"live, seed {seed}: {live(seed)}", flush=True)
+def rung(name: str, effort: Effort, batch: int = 16) -> dict[str, Any]:
+    """Measure one rung of the ladder: its rate, and the work in it."""
+    model = recipe("copy", "ntm-feedforward").build()
+    with using(threads=1):
+        with _on(name, model, batch):
+            rates = effort.rates(make_update(model, batch), batch)
+        # Compiled code names its parts only if asked to, which slows it down.
+        with _on(name, model, batch, {"cpp.enable_kernel_profile": True}):
+            return rates | {"work": profiled(model, batch, 1 if name == "looped" else LENGTH)}
+
+
+def _on(
+    name: str, model: nn.Module, batch: int, options: dict[str, bool] | None = None
+) -> AbstractContextManager[Any]:
+    """Bring a model onto a rung."""
+    if name in ("looped", "batched"):
+        return patch("ntm_tutorial.ntm.memory_step", chapter_code()[f"{name}_step"])
+    if name == "by hand":
+        return nullcontext()
+    steps = 1 if name == "compiled" else compiling.COMPILED_STEPS
+    return _compiled(model, batch, steps, {"cpp_wrapper": name == "from C++"} | (options or {}))
+
+
+def chapter_code() -> dict[str, Any]:
+    """Run the cells of chapter 13 that are tagged ``ladder``; return what they define."""
+    found: dict[str, Any] = {}
+    for cell in nbformat.read(CHAPTER, as_version=4).cells:
+        if "ladder" in cell.metadata.get("tags", []):
+            exec(compile(cell.source, CHAPTER.name, "exec"), found)
+    return found
+
+
+@contextmanager
+def _compiled(model: nn.Module, batch: int, steps: int, options: dict[str, bool]) -> Iterator[None]:
+    """Compile in another way than the package does."""
+    as_ever = torch.compile
+    with (
+        patch.object(compiling, "COMPILED_STEPS", steps),
+        patch("torch.compile", lambda f, **_: as_ever(f, dynamic=False, options=options)),
+        compiling.compiled(model, batch),
+    ):
+        yield
+
+
+def profiled(model: nn.Module, batch: int, length: int) -> dict[str, dict[str, float]]:
+    """Say how many microseconds of a step are work of each kind, and in how many pieces.
+
+    What an operation takes on a single number is no work, but its start.
+    """
+    x, update = torch.ones(1), make_update(model, batch, length)
+    update()
+    start = median(_times(lambda: [x.neg() for _ in range(1000)], 1)["aten::neg"])
+    steps = PROFILED * (2 * length + 1)
+    found = {kind: {"microseconds": 0.0, "pieces": 0.0} for kind in KINDS}
+    for name, times in _times(update, PROFILED).items():
+        if kind := _kind(name):
+            middle = median(times)  # instead of what another program interrupted
+            times = [time if time < INTERRUPTED else middle for time in times]
+            if kind == "others":
+                times = [time - start for time in times if time > start]
+            found[kind]["microseconds"] += sum(times) / steps
+            found[kind]["pieces"] += len(times) / steps
+    return {kind: {k: _short(v) for k, v in entry.items()} for kind, entry in found.items()}
+
+
+def _times(work: Update, calls: int) -> dict[str, list[float]]:
+    """Return the microseconds of every operation, by name."""
+    with profile(activities=[ProfilerActivity.CPU], acc_events=True) as profiler:
+        for _ in range(calls):
+            work()
+    found = defaultdict[str, list[float]](list)
+    for event in profiler.events() or ():
+        found[event.name].append(event.self_cpu_time_total)
+    return found
+
+
+def _kind(event: str) -> str | None:
+    """Tell products of matrices, operations that were merged, and others; the rest is no work."""
+    if "cpp_fused" in event:
+        return "merged"
+    if event.removesuffix("_").removesuffix("_out").endswith(("mm", "baddbmm")):
+        return "products"
+    return "others" if event.startswith("aten::") else None
+
+
+def speeds(effort: Effort) -> dict[str, Any]:
+    """Measure the machine: thousands of operations, and billions of multiply-adds or numbers."""
+    x, w = torch.ones(1), torch.ones(1, requires_grad=True)
+    found: dict[str, Any] = {
+        "operations": {
+            "plain": effort.rates(lambda: _negated(x, 100), 0.1),
+            "recorded, and back": effort.rates(lambda: _negated(w, 100).backward(), 0.1),
+        },
+        "products": {},
+        "passes": {},
+    }
+    for name, (m, k, n) in PRODUCTS.items():
+        a, b, c = torch.randn(m, k), torch.randn(k, n), torch.empty(m, n)
+        rates = effort.rates(lambda a=a, b=b, c=c: torch.mm(a, b, out=c), 1e-9 * m * k * n)
+        found["products"][name] = {"shape": [m, k, n]} | rates
+    for name, memories in PASSES.items():
+        a, b, c = (torch.ones(memories, 128, 20) for _ in range(3))
+        rates = effort.rates(lambda a=a, b=b, c=c: torch.mul(a, b, out=c), 1e-9 * a.numel())
+        found["passes"][name] = {"numbers": a.numel()} | rates
+    return found
+
+
+def _negated(x: Tensor, times: int) -> Tensor:
+    for _ in range(times):
+        x = -x
+    return x
+
+
+def _short(value: float) -> float:
+    """Keep four digits, so that the file stays small."""
+    return float(f"{value:.4g}")
+
+
+def measure(chosen: Sequence[Setting], whole: bool, effort: Effort) -> dict[str, Any]:
+    """Measure, print each number when it is there, and return what the file holds."""
+    found: dict[str, Any] = {
+        "command": "make bench",
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "machine": {"processor": _processor(), "cores": os.cpu_count()},
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__.partition("+")[0],
+            "ntm-tutorial": version("ntm-tutorial"),
+        },
+        "throughput": [],
+    }
+    print(LINE.format("sequences per second", "batch", "threads", "", "of the processor", "clock"))
+    for setting in chosen:
+        rates = throughput(setting, effort)
+        found["throughput"].append(vars(setting) | rates)
+        way = "compiled" if setting.compiled else "eager"
+        _print(setting.model, setting.batch, setting.threads, way, rates)
+    if whole:
+        found["ladder"] = {}
+        for name in RUNGS:
+            found["ladder"][name] = rates = rung(name, effort)
+            _print("ntm-feedforward", 16, 1, name, rates)
+        with using(threads=1):
+            found["speeds"] = speeds(effort)
+        for group, entries in found["speeds"].items():
+            for name, rates in entries.items():
+                print(f"{UNITS[group]}, {name}: {spread(rates['processor'])}")
+    return found
+
+
+def _print(model: str, batch: int, threads: int, way: str, rates: Rates) -> None:
+    columns = (spread(rates[clock], ".0f") for clock in ("processor", "wall"))
+    print(LINE.format(model, batch, threads, way, *columns), flush=True)
+
+
+def write(found: dict[str, Any], path: Path) -> None:
+    """Write the file, a measurement a line."""
+    text = json.dumps(found, indent=1)
+    inner = re.compile(r"\n {3,}|\n {2}(?=[\]}])")  # deeper than that, all on one line
+    path.write_text(inner.sub(" ", text) + "\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="make bench, or tools/bench.py", description=__doc__)
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=MODELS, metavar="MODEL")
+    parser.add_argument("--batches", nargs="+", type=int, default=BATCHES, metavar="SIZE")
+    parser.add_argument("--eager", action="store_true", help="compile nothing")
+    parser.add_argument("--quick", action="store_true", help="measure each once, for a moment")
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE",
+        help=f"write this file (default: the package's {FILE.name}, if nothing is left out)",
+    )  # fmt: skip
+    options = parser.parse_args(arguments)
+    cores = os.cpu_count() or 1
+    chosen = [
+        setting
+        for setting in settings(options.models, options.batches, cores)
+        if not (options.eager and setting.compiled)
+    ]
+    effort = QUICK if options.quick else THOROUGH
+    whole = chosen == settings(MODELS, BATCHES, cores)
+    output = options.output or (FILE if whole and effort is THOROUGH else None)
+    print(f"About {minutes(chosen, whole, effort):.0f} minutes on an idle machine.", flush=True)
+    warnings.filterwarnings("error", message="torch.compile does not work")
+    with TemporaryDirectory() as folder, patch.dict(os.environ, TORCHINDUCTOR_CACHE_DIR=folder):
+        try:
+            found = measure(chosen, whole, effort)  # with no code left from earlier runs
+        except UserWarning as missing:
+            sys.exit(f"{missing}\nTo measure without: --eager")
+    if output is None:
+        print("A part only, or in a hurry: nothing was written.")
+    else:
+        write(found, output)
+        print(f"Written: {output}")
 
 
 if __name__ == "__main__":
