@@ -23,18 +23,23 @@ from ntm_tutorial.evaluation import evaluate, testing_seed, wrong_bits
 from ntm_tutorial.heads import HeadParameters
 from ntm_tutorial.ntm import NTM, NTMState
 from ntm_tutorial.recipes import LIVE, Recipe
-from ntm_tutorial.tasks import TASKS
+from ntm_tutorial.tasks.copy import Copy
 from ntm_tutorial.training import History, train
 
 FOLDER = Path(__file__).parent / "results" / "failures"
 SEEDS = (0, 1)
-LENGTH = {"sequences": 10_000, "decay": 0.0, "stop_at": None, "validation_sequences": 100}
+LENGTH: dict[str, Any] = {
+    "sequences": 10_000,
+    "decay": 0.0,
+    "stop_at": None,
+    "validation_sequences": 100,
+}
 """All runs are of this length, and none stops at the goal: does what was learned last?"""
 POINTS = 200
 """At most so many points a file keeps of a run's gradients."""
 RATE = LIVE.training["learning_rate"]
-UNCLIPPED = {"clip_value": math.inf, "clip_norm": math.inf}
-CUSTOM = {"smoothing": 0.999, "epsilon": 1e-8}
+UNCLIPPED: dict[str, Any] = {"clip_value": math.inf, "clip_norm": math.inf}
+CUSTOM: dict[str, Any] = {"smoothing": 0.999, "epsilon": 1e-8}
 """What Adam is used with elsewhere."""
 
 
@@ -98,7 +103,7 @@ class Experiment:
 
     kind: type[NTM] = NTM
     heads: Callable[[HeadParameters], HeadParameters] | None = None
-    training: dict[str, float | None] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
 
     @property
     def recipe(self) -> Recipe:
@@ -108,10 +113,12 @@ class Experiment:
     def build(self, seed: int = 0) -> NTM:
         """Build the machine, with the weights from which live training starts."""
         intact = LIVE.build(seed)
+        assert isinstance(intact, NTM)
         with torch.random.fork_rng(devices=[]):
             machine = self.kind(**intact.settings)
         machine.load_state_dict(intact.state_dict())
-        if change := self.heads:
+        if self.heads is not None:
+            change = self.heads
             machine.heads.register_forward_hook(lambda heads, inputs, head: change(head))
         return machine
 
@@ -178,7 +185,7 @@ def record(name: str, seed: int, *, compile: bool = False) -> dict[str, Any]:
         vars(history).update(vars(so_far))
 
     try:
-        train(machine, TASKS["copy"], seed=seed, compile=compile, on_validation=keep,
+        train(machine, Copy(), seed=seed, compile=compile, on_validation=keep,
               **experiment.recipe.training)  # fmt: skip
     except FloatingPointError as error:
         stopped = str(error)
@@ -216,7 +223,7 @@ def _summary(norms: list[float]) -> dict[str, Any]:
 @torch.no_grad()
 def _test(machine: NTM) -> dict[str, float]:
     """Return mean wrong bits at length 20, at 20 with zeros for the tenth vector, and at 50."""
-    task, generator = TASKS["copy"], torch.Generator().manual_seed(testing_seed(1))
+    task, generator = Copy(), torch.Generator().manual_seed(testing_seed(1))
     episode = task.sample(200, generator=generator, length=20)
     episode.inputs[9] = 0
     episode.targets[21 + 9] = 0
@@ -232,7 +239,7 @@ def _test(machine: NTM) -> dict[str, float]:
 def _inside(machine: NTM) -> dict[str, Any]:
     """Return what the heads, the read head first, do at each step of a sequence of length 20."""
     generator = torch.Generator().manual_seed(testing_seed(2))
-    trace = machine.trace(TASKS["copy"].sample(1, generator=generator, length=20).inputs)[1]
+    trace = machine.trace(Copy().sample(1, generator=generator, length=20).inputs)[1]
     names = ("key_strength", "gate", "sharpening")
     inside = {name: getattr(trace, name)[:, 0, :, 0].tolist() for name in names}
     peak, place = trace.weighting[:, 0].max(-1)
@@ -275,7 +282,7 @@ def main() -> None:
     """Record what is to be recorded."""
     torch.set_num_threads(1)
     runs = to_do()
-    print(f"{len(runs)} runs to do, half a minute of processor time each")
+    print(f"{len(runs)} runs to do, a quarter of a minute of processor time each")
     for name, seed in runs:
         print(f"{name}, seed {seed}", flush=True)
         path = path_of(name, seed)

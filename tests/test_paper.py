@@ -94,7 +94,7 @@ def test_a_question_that_readers_ask_leads_to_where_it_is_answered(question: str
     assert questions()[question]
     for link in questions()[question]:
         page, _, place = link.partition("#")
-        assert place in headings(ROOT / "book" / page), link
+        assert place in {"", *headings(ROOT / "book" / page)}, link
 
 
 def test_all_that_readers_complain_of_is_asked() -> None:
