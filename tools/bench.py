@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
@@ -190,7 +191,7 @@ def rung(name: str, effort: Effort, batch: int = 16) -> dict[str, Any]:
 
 
 def _on(
-    name: str, model: nn.Module, batch: int, options: dict[str, bool] | None = None
+    name: str, model: nn.Module, batch: int, options: dict[str, Any] | None = None
 ) -> AbstractContextManager[Any]:
     """Bring a model onto a rung."""
     if name in ("looped", "batched"):
@@ -211,7 +212,7 @@ def chapter_code() -> dict[str, Any]:
 
 
 @contextmanager
-def _compiled(model: nn.Module, batch: int, steps: int, options: dict[str, bool]) -> Iterator[None]:
+def _compiled(model: nn.Module, batch: int, steps: int, options: dict[str, Any]) -> Iterator[None]:
     """Compile in another way than the package does."""
     as_ever = torch.compile
     with (
@@ -276,11 +277,11 @@ def speeds(effort: Effort) -> dict[str, Any]:
     }
     for name, (m, k, n) in PRODUCTS.items():
         a, b, c = torch.randn(m, k), torch.randn(k, n), torch.empty(m, n)
-        rates = effort.rates(lambda a=a, b=b, c=c: torch.mm(a, b, out=c), 1e-9 * m * k * n)
+        rates = effort.rates(partial(torch.mm, a, b, out=c), 1e-9 * m * k * n)
         found["products"][name] = {"shape": [m, k, n]} | rates
     for name, memories in PASSES.items():
         a, b, c = (torch.ones(memories, 128, 20) for _ in range(3))
-        rates = effort.rates(lambda a=a, b=b, c=c: torch.mul(a, b, out=c), 1e-9 * a.numel())
+        rates = effort.rates(partial(torch.mul, a, b, out=c), 1e-9 * a.numel())
         found["passes"][name] = {"numbers": a.numel()} | rates
     return found
 
@@ -328,7 +329,7 @@ def measure(chosen: Sequence[Setting], whole: bool, effort: Effort) -> dict[str,
     return found
 
 
-def _print(model: str, batch: int, threads: int, way: str, rates: Rates) -> None:
+def _print(model: str, batch: int, threads: int, way: str, rates: dict[str, Any]) -> None:
     columns = (spread(rates[clock], ".0f") for clock in ("processor", "wall"))
     print(LINE.format(model, batch, threads, way, *columns), flush=True)
 
@@ -336,8 +337,8 @@ def _print(model: str, batch: int, threads: int, way: str, rates: Rates) -> None
 def write(found: dict[str, Any], path: Path) -> None:
     """Write the file, a measurement a line."""
     text = json.dumps(found, indent=1)
-    inner = re.compile(r"\n {3,}|\n {2}(?=[\]}])")  # deeper than that, all on one line
-    path.write_text(inner.sub(" ", text) + "\n")
+    text = re.sub(r"\n {3,}|\n {2}(?=[\]}])", " ", text)  # what lies deeper, all on one line
+    path.write_text(re.sub(r"(?<=[\[{]) | (?=[\]}])", "", text) + "\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
