@@ -143,11 +143,7 @@ EXPERIMENTS = {
 
 
 class GradientNorms:
-    """Listens to the training of a model, and notes how long each gradient is before clipping.
-
-    Attributes:
-        norms: one for each update.
-    """
+    """Listens to the training of a model, and notes how long each gradient is before clipping."""
 
     def __init__(self, model: nn.Module) -> None:
         self._squares: list[float] = []
@@ -157,6 +153,7 @@ class GradientNorms:
 
     @property
     def norms(self) -> list[float]:
+        """How long the gradient was, one number for each update."""
         return [math.sqrt(square) for square in self._squares]
 
     def _begin(self, model: nn.Module, inputs: Any) -> None:

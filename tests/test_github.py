@@ -147,7 +147,7 @@ def test_make_prints_the_version() -> None:
 
 
 def test_the_package_that_is_released_is_whole(tmp_path: Path) -> None:
-    """Its source gives a wheel with all modules and trained weights, and nothing else."""
+    """Its source gives a wheel with all modules, trained weights and results, and nothing else."""
     subprocess.run(
         [sys.executable, "-m", "build", "--outdir", str(tmp_path), str(ROOT)],
         check=True,
@@ -159,6 +159,7 @@ def test_the_package_that_is_released_is_whole(tmp_path: Path) -> None:
     files = {
         *package.rglob("*.py"),
         *package.glob("pretrained/*.safetensors"),
+        *package.glob("results/**/*.json"),
         package / "py.typed",
     }
     wanted = {str(path.relative_to(ROOT)) for path in files}
