@@ -31,6 +31,7 @@ PACKAGES = {
     "torch": "2.11.0",
     "numpy": "2.1.3",
     "matplotlib": "3.10.0",
+    "joblib": "1.5.2",
     "ipywidgets": "7.7.1",
     "ipython": "7.34.0",
     "ipykernel": "6.17.1",
