@@ -19,6 +19,11 @@ COMPILED_STEPS = 4
 """Steps per compiled call: fewer cost more calls, more cost minutes of compiling."""
 EAGER = "torch.compile does not work here, so training goes on without it, several times slower: {}"
 
+
+class NotCompiled(UserWarning):
+    """Training goes on without compiled steps."""
+
+
 Advance = Callable[[Tensor, NTMState], tuple[Tensor, NTMState]]
 
 
@@ -52,10 +57,10 @@ def _in_chunks(plain: Advance, batch_size: int) -> Advance:
         try:
             return _advance_in_chunks(advance, inputs, state)
         except (RuntimeError, ImportError) as error:
-            advance, reason = None, str(error).strip().splitlines()[0]
+            advance, reason = None, (str(error).strip() or repr(error)).splitlines()[0]
         # Outside of the handler: what is wrong with the inputs, too, shall come up by itself.
         answer = plain(inputs, state)
-        warnings.warn(EAGER.format(reason), stacklevel=2)
+        warnings.warn(EAGER.format(reason), NotCompiled, stacklevel=2)
         return answer
 
     return in_chunks

@@ -19,6 +19,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ntm_tutorial import storage
 from ntm_tutorial.evaluation import evaluate, testing_seed, wrong_bits
 from ntm_tutorial.heads import HeadParameters
 from ntm_tutorial.ntm import NTM, NTMState
@@ -282,11 +283,8 @@ def main() -> None:
     print(f"{len(runs)} runs to do, a quarter of a minute of processor time each")
     for name, seed in runs:
         print(f"{name}, seed {seed}", flush=True)
-        path = path_of(name, seed)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
-        part.write_text(json.dumps(record(name, seed, compile=True)) + "\n")
-        part.replace(path)
+        told = json.dumps(record(name, seed, compile=True))
+        storage.write_text(path_of(name, seed), told + "\n")
 
 
 if __name__ == "__main__":

@@ -181,7 +181,10 @@ def _across(weighting: Tensor, cells: Tensor) -> Tensor:
 
 
 def _add_outer(cells: Tensor, vectors: Tensor, weighting: Tensor) -> Tensor:
-    """Add to the cells (B, M, N), in place, each head's vector times its weighting."""
+    """Add to the cells (B, M, N) each head's vector (B, H, M) times its weighting (B, H, N).
+
+    It may change the cells that it is given.
+    """
     if torch.compiler.is_compiling():
         return cells + (vectors.unsqueeze(-1) * weighting.unsqueeze(2)).sum(1)
     return cells.baddbmm_(vectors.transpose(1, 2), weighting)

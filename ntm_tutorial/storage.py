@@ -1,4 +1,4 @@
-"""Weights and checkpoints on disk: safetensors, never pickle, written whole or not at all."""
+"""Files on disk, written whole or not at all; weights and checkpoints without pickle."""
 
 import hashlib
 import json
@@ -24,6 +24,15 @@ def save(path: str | Path, tensors: Tensors, about: dict[str, Any]) -> None:
     text = json.dumps(about, sort_keys=True)
     temporary = path.with_name(path.name + ".part")
     save_file(tensors, temporary, metadata={"about": text, "digest": _digest(tensors, text)})
+    temporary.replace(path)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text file; replace an older one once all is on disk."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_text(text)
     temporary.replace(path)
 
 

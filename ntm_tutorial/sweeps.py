@@ -28,7 +28,7 @@ from tqdm.auto import tqdm
 
 from ntm_tutorial import pretrained, results, storage
 from ntm_tutorial.checks import check_positive
-from ntm_tutorial.compiling import EAGER
+from ntm_tutorial.compiling import NotCompiled
 from ntm_tutorial.evaluation import check_seed
 from ntm_tutorial.lstm import LSTMBaseline
 from ntm_tutorial.ntm import NTM
@@ -241,7 +241,7 @@ def _perform(
     checkpoint = folder / f"{run.name}.checkpoint"
     resumed, start = checkpoint.exists(), time.perf_counter()
     model, error, scores = run.plan.build(run.seed), None, list[dict[str, Any]]()
-    with _one_thread(), warnings.catch_warnings(record=True) as said:
+    with using_threads(1), warnings.catch_warnings(record=True) as said:
         try:
             history = train(
                 model, TASKS[run.plan.task], **run.plan.training, seed=run.seed,
@@ -254,7 +254,7 @@ def _perform(
             history = History(**saved)
     for warning in said:
         warnings.warn(warning.message, stacklevel=2)
-    eager = any(str(warning.message).startswith(EAGER.partition(",")[0]) for warning in said)
+    eager = any(issubclass(warning.category, NotCompiled) for warning in said)
     seconds = round(time.perf_counter() - start, 1)
     result = replace(
         _result(run, model, history, scores),
@@ -263,7 +263,7 @@ def _perform(
         error=error,
         wall_seconds=None if resumed else seconds,
         compiled=compile and isinstance(model, NTM) and not eager,
-        machine={"processor": _processor(), "threads": 1},
+        machine={"processor": processor(), "threads": 1},
     )
     return run, result, model if error is None else None
 
@@ -296,10 +296,10 @@ def _result(run: Run, model: nn.Module, history: History, scores: list[dict[str,
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
-    """Use one thread, and no numbers so small that a processor computes with them slowly."""
+def using_threads(threads: int) -> Iterator[None]:
+    """Use so many threads, and no numbers so small that a processor computes with them slowly."""
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
     try:
         yield
@@ -308,7 +308,7 @@ def _one_thread() -> Iterator[None]:
         torch.set_flush_denormal(False)
 
 
-def _processor() -> str:
+def processor() -> str:
     """Return the name of the processor's model."""
     try:
         found = re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text())
@@ -394,6 +394,6 @@ def score_stored(wanted: Sequence[Run], folder: str | Path, *, progress: bool = 
         model, _, plan, history = pretrained.load_file(path)
         if (plan, about["seed"]) != (run.plan, run.seed):
             continue
-        with _one_thread():
+        with using_threads(1):
             result = _result(run, model, history, results.score(model, plan.task))
         replace(result, versions=about["versions"]).write(folder / f"{run.name}.json")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from distributed import LocalCluster
 from joblib.externals.loky import reusable_executor
 
@@ -406,3 +407,12 @@ def test_stored_models_are_scored_and_their_own_commands_make_them(tmp_path: Pat
         assert result.command == f"ntm-tutorial sweep copy {result.model} --seeds 1 --first-seed 0"
     for pair, plan in RECIPES.items():
         assert storage.load(pretrained.path(plan))[1]["seed"] == plan.seed, pair
+
+
+def test_threads_and_denormals_are_put_back() -> None:
+    before = torch.get_num_threads()
+    with sweeps.using_threads(2):
+        assert torch.get_num_threads() == 2
+        assert (torch.tensor([1e-39]) * 0.5).item() == 0
+    assert torch.get_num_threads() == before
+    assert (torch.tensor([1e-39]) * 0.5).item() > 0

@@ -31,10 +31,10 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.profiler import ProfilerActivity, profile
 
-from ntm_tutorial import compiling
+from ntm_tutorial import compiling, storage
 from ntm_tutorial.recipes import MODELS, recipe
 from ntm_tutorial.results import FOLDER, spread
-from ntm_tutorial.sweeps import _processor
+from ntm_tutorial.sweeps import processor, using_threads
 from ntm_tutorial.tasks.copy import Copy
 from tools.links import ROOT
 
@@ -135,19 +135,6 @@ def minutes(chosen: Sequence[Setting], whole: bool, effort: Effort) -> float:
     return (measured * 1.5 * effort.repeats * effort.seconds + compiled * COMPILE_SECONDS) / 60
 
 
-@contextmanager
-def using(threads: int) -> Iterator[None]:
-    """Let PyTorch use so many threads, and flush denormal numbers, as a sweep does."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-        torch.set_flush_denormal(False)
-
-
 def make_update(model: nn.Module, batch: int, length: int = LENGTH) -> Update:
     """Return a function that trains the model on one batch."""
     task, generator = Copy(), torch.Generator().manual_seed(0)
@@ -172,7 +159,7 @@ def throughput(setting: Setting, effort: Effort) -> dict[str, Any]:
     model = recipe("copy", setting.model).build()
     update = make_update(model, setting.batch)
     compiled = compiling.compiled(model, setting.batch) if setting.compiled else nullcontext()
-    with using(setting.threads), compiled:
+    with using_threads(setting.threads), compiled:
         start = time.perf_counter()
         update()
         first = _short(time.perf_counter() - start)
@@ -182,7 +169,7 @@ def throughput(setting: Setting, effort: Effort) -> dict[str, Any]:
 def rung(name: str, effort: Effort, batch: int = 16) -> dict[str, Any]:
     """Measure one rung of the ladder: its rate, and the work in it."""
     model = recipe("copy", "ntm-feedforward").build()
-    with using(threads=1):
+    with using_threads(1):
         with _on(name, model, batch):
             rates = effort.rates(make_update(model, batch), batch)
         # Compiled code names its parts only if asked to, which slows it down.
@@ -302,7 +289,7 @@ def measure(chosen: Sequence[Setting], whole: bool, effort: Effort) -> dict[str,
     found: dict[str, Any] = {
         "command": "make bench",
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "machine": {"processor": _processor(), "cores": os.cpu_count()},
+        "machine": {"processor": processor(), "cores": os.cpu_count()},
         "versions": {
             "python": platform.python_version(),
             "torch": torch.__version__.partition("+")[0],
@@ -321,7 +308,7 @@ def measure(chosen: Sequence[Setting], whole: bool, effort: Effort) -> dict[str,
         for name in RUNGS:
             found["ladder"][name] = rates = rung(name, effort)
             _print("ntm-feedforward", 16, 1, name, rates)
-        with using(threads=1):
+        with using_threads(1):
             found["speeds"] = speeds(effort)
         for group, entries in found["speeds"].items():
             for name, rates in entries.items():
@@ -338,7 +325,7 @@ def write(found: dict[str, Any], path: Path) -> None:
     """Write the file, a measurement a line."""
     text = json.dumps(found, indent=1)
     text = re.sub(r"\n {3,}|\n {2}(?=[\]}])", " ", text)  # what lies deeper, all on one line
-    path.write_text(re.sub(r"(?<=[\[{]) | (?=[\]}])", "", text) + "\n")
+    storage.write_text(path, re.sub(r"(?<=[\[{]) | (?=[\]}])", "", text) + "\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -362,11 +349,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     whole = chosen == settings(MODELS, BATCHES, cores)
     output = options.output or (FILE if whole and effort is THOROUGH else None)
     print(f"About {minutes(chosen, whole, effort):.0f} minutes on an idle machine.", flush=True)
-    warnings.filterwarnings("error", message="torch.compile does not work")
+    warnings.simplefilter("error", compiling.NotCompiled)
     with TemporaryDirectory() as folder, patch.dict(os.environ, TORCHINDUCTOR_CACHE_DIR=folder):
         try:
             found = measure(chosen, whole, effort)  # with no code left from earlier runs
-        except UserWarning as missing:
+        except compiling.NotCompiled as missing:
             sys.exit(f"{missing}\nTo measure without: --eager")
     if output is None:
         print("A part only, or in a hurry: nothing was written.")

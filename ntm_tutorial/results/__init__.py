@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 from torch.nn import Parameter
 
+from ntm_tutorial import storage
 from ntm_tutorial.evaluation import bits_per_sequence, evaluate, validation_episode
 from ntm_tutorial.recipes import RECIPES, Recipe
 from ntm_tutorial.tasks import TASKS
@@ -204,10 +205,7 @@ class Result:
         }
         entries = asdict(self) | {"history": history}
         text = ",\n".join(f'"{name}": {json.dumps(value)}' for name, value in entries.items())
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(path.name + ".part")
-        temporary.write_text(f"{{\n{text}\n}}\n")
-        temporary.replace(path)
+        storage.write_text(path, f"{{\n{text}\n}}\n")
 
     @classmethod
     def read(cls, path: Path) -> "Result":
