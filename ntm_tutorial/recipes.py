@@ -190,6 +190,8 @@ _LIVE = {"sequences": 50_000, "batch_size": 16, "learning_rate": 4e-3, "decay": 
 # What it reads is all that a feed-forward controller remembers: nothing else tells it to listen or
 # to answer when a vector of zeros comes, or two. So its weights for the reads start larger still
 # than those for the bits. An LSTM has a memory of its own, and reads as loud as that drown it.
+# It learns what zeros mean from the few sequences that have some: they need a say in the step
+# (clip_norm), but must not carry it on (momentum), and what they still break is put back (hold_at).
 _LOUD_READS = dict.fromkeys(range(9, 29), 2.0)
 _QUIET_READS = dict.fromkeys(range(9, 29), 0.125)
 
@@ -199,7 +201,8 @@ LIVE = Recipe(
 """Chapter 6 trains this one while the reader watches."""
 
 LIVE_LSTM = Recipe(
-    "copy", "ntm-lstm", Paper(1, "100", 1e-4, 67_561), _heads(1), _LIVE | {"hold_at": 10.0},
+    "copy", "ntm-lstm", Paper(1, "100", 1e-4, 67_561), _heads(1),
+    _LIVE | {"momentum": 0.5, "clip_norm": 10.0, "hold_at": 40.0},
     _QUIET_READS,
 )  # fmt: skip
 """The same for the other controller, which takes twice as long."""
