@@ -113,12 +113,13 @@ _REPEAT_LSTM = _REPEAT | {
 _COUNT = {9: 8.0}
 
 # A pointer needs precision rather than caution: Adam's usual epsilon learns this task far sooner.
-# It is learned long before hardening starts, which makes longer lists go well.
+# It is learned long before hardening starts, which makes longer lists go well. With that epsilon a
+# single gradient can undo it all, and nothing is left to learn from: then go back.
 _RECALL = _NTM | {"sequences": 200_000, "learning_rate": 1e-3, "epsilon": 1e-8, "average": 0.98,
                   "harden_after": 100_000, "weight_noise": 0.03, "memory_sizes": [64, 128],
                   "validation_sequences": 200}  # fmt: skip
 _RECALL_LSTM = _RECALL | {"sequences": 160_000, "harden_after": 80_000, "ramp": 20_000,
-                          "mixed": False, "validation_sequences": 100}  # fmt: skip
+                          "hold_at": 1.0, "mixed": False, "validation_sequences": 100}  # fmt: skip
 
 # A table in memory from the start. With these weights for the bit and the reads, what is read tells
 # something of the last five bits before training; else a feed-forward controller may stop at four.
