@@ -113,11 +113,11 @@ _REPEAT_LSTM = _REPEAT | {
 _COUNT = {9: 8.0}
 
 # A pointer needs precision rather than caution: Adam's usual epsilon learns this task far sooner.
-# It is learned long before hardening starts, which makes longer lists go well. With that epsilon a
-# single gradient can undo it all, and nothing is left to learn from: then go back.
+# It is learned long before hardening starts, which makes longer lists go well.
 _RECALL = _NTM | {"sequences": 200_000, "learning_rate": 1e-3, "epsilon": 1e-8, "average": 0.98,
                   "harden_after": 100_000, "weight_noise": 0.03, "memory_sizes": [64, 128],
                   "validation_sequences": 200}  # fmt: skip
+# With that epsilon a single gradient can undo it all, and leave none to learn from: then go back.
 _RECALL_LSTM = _RECALL | {"sequences": 160_000, "harden_after": 80_000, "ramp": 20_000,
                           "hold_at": 1.0, "mixed": False, "validation_sequences": 100}  # fmt: skip
 
@@ -206,7 +206,7 @@ LIVE_LSTM = Recipe(
     _LIVE | {"momentum": 0.5, "clip_norm": 10.0, "hold_at": 40.0},
     _QUIET_READS,
 )  # fmt: skip
-"""The same for the other controller, which takes twice as long."""
+"""The same for the other controller, which takes two to three times as long."""
 
 LIVES: dict[str, Recipe] = {plan.model: plan for plan in (LIVE, LIVE_LSTM)}
 """Both, by model."""
