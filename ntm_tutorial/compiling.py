@@ -7,6 +7,8 @@ Python takes longer than running them; ``torch.compile`` merges them and starts 
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -47,23 +49,45 @@ def compiled(model: nn.Module, batch_size: int) -> Iterator[None]:
 
 
 def _in_chunks(plain: Advance, batch_size: int) -> Advance:
-    # Called from Python, as by default, the kernels would wait for it half of the time.
-    advance: Advance | None = torch.compile(plain, dynamic=False, options={"cpp_wrapper": True})
+    works = True
+
+    @cache
+    def compile() -> Advance:
+        return torch.compile(plain, dynamic=False, options=options())
 
     def in_chunks(inputs: Tensor, state: NTMState) -> tuple[Tensor, NTMState]:
-        nonlocal advance
-        if advance is None or not torch.is_grad_enabled() or inputs.shape[1] != batch_size:
+        nonlocal works
+        if not works or not torch.is_grad_enabled() or inputs.shape[1] != batch_size:
             return plain(inputs, state)  # other shapes would have to be compiled anew
         try:
-            return _advance_in_chunks(advance, inputs, state)
+            return _advance_in_chunks(compile(), inputs, state)
         except (RuntimeError, ImportError) as error:
-            advance, reason = None, (str(error).strip() or repr(error)).splitlines()[0]
+            works, reason = False, (str(error).strip() or repr(error)).splitlines()[0]
         # Outside of the handler: what is wrong with the inputs, too, shall come up by itself.
         answer = plain(inputs, state)
         warnings.warn(EAGER.format(reason), NotCompiled, stacklevel=2)
         return answer
 
     return in_chunks
+
+
+def options() -> dict[str, Any]:
+    """Say how to compile: options of ``torch.compile``."""
+    from torch._inductor import config  # takes a while, and is PyTorch's own affair
+
+    from ntm_tutorial.merging import MergeProducts
+
+    return {
+        # Called from Python, as by default, the kernels would wait for it half of the time.
+        "cpp_wrapper": True,
+        "post_grad_custom_post_pass": MergeProducts(),
+        # Each call checks the sizes of a hundred tensors, which were sure when it was compiled.
+        "size_asserts": False,
+        # Multiply and add in one instruction. Older versions of PyTorch only want to know whether.
+        "cpp.enable_floating_point_contract_flag": type(
+            config.cpp.enable_floating_point_contract_flag
+        )("fast"),
+    }
 
 
 def _advance_in_chunks(

@@ -22,6 +22,9 @@ def one_core(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 1)
 
 
+OURS = {"cpp_wrapper": True, "the package's": "own"}
+
+
 def small() -> torch.nn.Module:
     return recipe("copy", "ntm-feedforward").build()
 
@@ -59,20 +62,26 @@ def test_the_first_rungs_are_the_chapters_code_and_compute_the_same(name: str) -
 
 
 @pytest.mark.parametrize(
-    ("name", "steps", "cpp"),
-    [("compiled", 1, False), ("4 steps a call", 4, False), ("from C++", 4, True)],
+    ("name", "steps", "options"),
+    [
+        ("compiled", 1, {"cpp_wrapper": False}),
+        ("4 steps a call", 4, {"cpp_wrapper": False}),
+        ("from C++", 4, {"cpp_wrapper": True}),
+        ("merged products", 4, OURS),
+    ],
 )
 def test_the_last_rungs_compile_in_their_own_way(
-    name: str, steps: int, cpp: bool, monkeypatch: pytest.MonkeyPatch
+    name: str, steps: int, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: dict[str, Any] = {}
     monkeypatch.setattr(torch, "compile", lambda f, **options: given.update(options) or f)
     model, inputs = small(), torch.rand(5, 2, 9)
     expected, _ = model(inputs)
+    monkeypatch.setattr(compiling, "options", lambda: OURS)
     with bench._on(name, model, 2, {"more": True}):
         assert steps == compiling.COMPILED_STEPS
         torch.testing.assert_close(model(inputs)[0], expected)
-    assert given["options"] == {"cpp_wrapper": cpp, "more": True}
+    assert given["options"] == options | {"more": True}
 
 
 @pytest.mark.parametrize(

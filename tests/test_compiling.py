@@ -46,7 +46,12 @@ def costs(controller, compile, heads=1):
 
 TRACED = """
 plain = torch.compile
-torch.compile = lambda f, dynamic, options: plain(f, dynamic=dynamic, backend="aot_eager")
+def traced(f, dynamic, options):
+    assert isinstance(options["post_grad_custom_post_pass"], MergeProducts)
+    return plain(f, dynamic=dynamic, backend="aot_eager")
+
+torch.compile = traced
+from ntm_tutorial.merging import MergeProducts
 from torch._dynamo.utils import counters
 for controller in ("feedforward", "lstm"):
     for heads in (1, 2):
@@ -60,7 +65,22 @@ for controller in ("feedforward", "lstm"):
 MACHINE_CODE = """
 import warnings
 warnings.filterwarnings("error", message="torch.compile does not work")
+
+torch._inductor.config.force_disable_caches = True  # else there may be nothing left to trace
+from ntm_tutorial.merging import MergeProducts
+merge, saved = MergeProducts.__call__, []
+
+def watched(self, graph):
+    def products():
+        found = [str(node.target) for node in graph.nodes]
+        return found.count("aten.mm.default") + found.count("aten.addmm.default")
+    before = products()
+    merge(self, graph)
+    saved.append(before - products())
+
+MergeProducts.__call__ = watched
 torch.testing.assert_close(costs("lstm", True), costs("lstm", False), rtol=1e-4, atol=0)
+assert saved == [0, 9], f"three weights of four steps need one product each, going back: {saved}"
 """
 
 NO_COMPILER = """
