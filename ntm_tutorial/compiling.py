@@ -52,7 +52,7 @@ def _in_chunks(plain: Advance, batch_size: int) -> Advance:
     works = True
 
     @cache
-    def compile() -> Advance:
+    def compile_once() -> Advance:
         return torch.compile(plain, dynamic=False, options=options())
 
     def in_chunks(inputs: Tensor, state: NTMState) -> tuple[Tensor, NTMState]:
@@ -60,7 +60,7 @@ def _in_chunks(plain: Advance, batch_size: int) -> Advance:
         if not works or not torch.is_grad_enabled() or inputs.shape[1] != batch_size:
             return plain(inputs, state)  # other shapes would have to be compiled anew
         try:
-            return _advance_in_chunks(compile(), inputs, state)
+            return _advance_in_chunks(compile_once(), inputs, state)
         except (RuntimeError, ImportError) as error:
             works, reason = False, (str(error).strip() or repr(error)).splitlines()[0]
         # Outside of the handler: what is wrong with the inputs, too, shall come up by itself.
@@ -81,8 +81,6 @@ def options() -> dict[str, Any]:
         # Called from Python, as by default, the kernels would wait for it half of the time.
         "cpp_wrapper": True,
         "post_grad_custom_post_pass": MergeProducts(),
-        # Each call checks the sizes of a hundred tensors, which were sure when it was compiled.
-        "size_asserts": False,
         # Multiply and add in one instruction. Older versions of PyTorch only want to know whether.
         "cpp.enable_floating_point_contract_flag": type(
             config.cpp.enable_floating_point_contract_flag

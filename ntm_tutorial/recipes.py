@@ -104,6 +104,7 @@ _REPEAT = _NTM | {"sequences": 400_000, "mixed": False, "harden_after": 200_000,
                   "weight_noise": 0.04, "memory_sizes": [32, 128], "decay": 0.6,
                   "validate_every": 10_000, "validation_sequences": 200}  # fmt: skip
 _REPEAT_LSTM = _REPEAT | {
+    "epsilon": 0.01,  # with 0.1 a start may stay for good where every copy is half guessed
     "harden_after": 160_000,
     "weight_noise": 0.03,
     "ramp": 20_000,
