@@ -45,13 +45,14 @@ def costs(controller, compile, heads=1):
 """
 
 TRACED = """
+from ntm_tutorial.merging import MergeProducts
 plain = torch.compile
+
 def traced(f, dynamic, options):
     assert isinstance(options["post_grad_custom_post_pass"], MergeProducts)
     return plain(f, dynamic=dynamic, backend="aot_eager")
 
 torch.compile = traced
-from ntm_tutorial.merging import MergeProducts
 from torch._dynamo.utils import counters
 for controller in ("feedforward", "lstm"):
     for heads in (1, 2):

@@ -109,7 +109,7 @@ class TestComesTrained:
         assert perfect_share(found) >= 0.9
         assert mean_wrong(found) <= 5
         other = mistakes_of("ntm-lstm", 20, 10)  # ends once too early, and displaces a vector
-        assert mean_wrong(other) <= 6
+        assert mean_wrong(other) <= 5.5
         assert (other.copied.sum((0, 1)) - other.displaced).double().mean() <= 0.5
 
     @pytest.mark.parametrize("model", MODELS[:2])
