@@ -69,7 +69,7 @@ train: .venv/stamp ## train all models from nothing, or one: TASK=copy MODEL=ntm
 	$(BIN)/ntm-tutorial sweep $(TASK) $(MODEL) --jobs $(JOBS) --compile
 
 failures: .venv/stamp ## train the machines of the failure lab, one after another; goes on where it was
-	$(BIN)/python -m ntm_tutorial.failures
+	$(BIN)/python -m ntm_tutorial.lab.failures
 
 bench: .venv/stamp ## measure how fast training is, for chapter 13; a part: BENCH="--quick --models lstm"
 	$(BIN)/python -m tools.bench $(BENCH)

@@ -1,20 +1,23 @@
 """Neural Turing Machines, step by step: the helper package of the book.
 
-Read it from the ground up; a file imports only from those above it in this list::
+The machine is at the top of the folder; read it from the ground up. A file imports only from those
+above it in this list, and ``make lint`` sees to it::
 
-    addressing  memory  tasks        Equations 2 to 9 and the five tasks, as plain functions
-    heads       controllers  fused   what emits the parameters of those equations; the same, faster
-    ntm         lstm                 the machine, and the network it is compared with
-    evaluation  recipes              how to score a model; every setting, the paper's and ours
-    training    pretrained  storage  the training loop; models that come trained; files
-    results     sweeps               what came of training runs; many of them at a time
-    plots       diagrams             pictures for the book
-    widgets     playground  cli      explorers with sliders; machines for the book's pages; commands
+    addressing  memory  heads  controllers  ntm     the machine: Equations 2 to 9, and their order
+    tasks/                                          the five tasks
+    evaluation                                      how to score a model
+    speed/                                          the machine's step again, faster
+    models/                                         families: one protocol, one registry
+    storage  training  recipes                      files, the loop, every setting
+    pretrained/                                     models that come trained
+    plots/                                          pictures for the book
+    lab/                                            many runs, their results, failures, commands
+    widgets/  playground                            explorers; machines for the book's pages
 """
 
 from ntm_tutorial import pretrained
 from ntm_tutorial.evaluation import Evaluation, bits_per_sequence, evaluate, sweep, wrong_bits
-from ntm_tutorial.lstm import LSTMBaseline
+from ntm_tutorial.models.lstm import LSTMBaseline
 from ntm_tutorial.ntm import NTM, NTMState, NTMTrace
 from ntm_tutorial.recipes import RECIPES, Recipe, recipe
 from ntm_tutorial.tasks import TASKS, Episode, Task

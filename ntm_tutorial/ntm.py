@@ -11,8 +11,8 @@ from ntm_tutorial import addressing
 from ntm_tutorial import memory as memory_ops
 from ntm_tutorial.checks import check_inputs, check_positive
 from ntm_tutorial.controllers import CONTROLLERS, ControllerState
-from ntm_tutorial.fused import memory_step
 from ntm_tutorial.heads import Heads
+from ntm_tutorial.speed.fused import memory_step
 
 INITIAL_MEMORY = 0.5
 """Where a memory that is not learned starts: a constant, so that no location is special beforehand.

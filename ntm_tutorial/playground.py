@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ntm_tutorial import pretrained
 from ntm_tutorial.evaluation import testing_seed
-from ntm_tutorial.lstm import LSTMBaseline
+from ntm_tutorial.models.lstm import LSTMBaseline
 from ntm_tutorial.ntm import NTM
 from ntm_tutorial.tasks import Task
 

@@ -6,11 +6,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from ntm_tutorial.lstm import LSTMBaseline
-from ntm_tutorial.ntm import NTM
+from ntm_tutorial.models import FAMILIES, family
 from ntm_tutorial.tasks import TASKS, Task
 
-MODELS = ("ntm-feedforward", "ntm-lstm", "lstm")
+MODELS = tuple(FAMILIES)
 """The paper's three models."""
 
 
@@ -59,13 +58,10 @@ class Recipe:
         task: Task = TASKS[self.task]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            if self.model == "lstm":
-                return LSTMBaseline(task.input_size, task.output_size, **self.network)
-            controller = self.model.removeprefix("ntm-")
-            ntm = NTM(task.input_size, task.output_size, controller=controller, **self.network)
+            model: Any = family(self.model).build(task.input_size, task.output_size, **self.network)
             for channel, gain in self.input_gain.items():
-                ntm.controller.scale_input(channel, gain)
-            return ntm
+                model.controller.scale_input(channel, gain)
+            return model
 
 
 def recipe(task_name: str, model_name: str) -> Recipe:

@@ -17,9 +17,9 @@ from tqdm.auto import tqdm
 
 from ntm_tutorial import storage
 from ntm_tutorial.checks import check_positive
-from ntm_tutorial.compiling import compiled
 from ntm_tutorial.evaluation import bits_per_sequence, check_seed, validation_episode, wrong_bits
 from ntm_tutorial.ntm import NTM, NTMState
+from ntm_tutorial.speed.compiling import compiled
 from ntm_tutorial.tasks import Episode, Task
 from ntm_tutorial.tasks.base import Difficulty
 

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 import ntm_tutorial.ntm
-from ntm_tutorial import compiling, recipe
+from ntm_tutorial import recipe
 from ntm_tutorial.recipes import MODELS
+from ntm_tutorial.speed import compiling
 from tools import bench
 from tools.bench import BATCHES, KINDS, QUICK, RUNGS, Effort, Setting
 

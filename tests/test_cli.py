@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from ntm_tutorial import pretrained, storage
-from ntm_tutorial.cli import BAD_INPUT, DIFFICULTIES, INTERRUPTED, main
 from ntm_tutorial.evaluation import evaluate
+from ntm_tutorial.lab.cli import BAD_INPUT, DIFFICULTIES, INTERRUPTED, main
 from ntm_tutorial.pretrained import load_file
 from ntm_tutorial.recipes import MODELS, RECIPES, Paper, Recipe, recipe
 from ntm_tutorial.tasks import TASKS
@@ -221,7 +221,7 @@ def test_help(line: str, words: list[str], capsys: pytest.CaptureFixture[str]) -
 
 
 def test_examples_in_the_help_are_right(capsys: pytest.CaptureFixture[str]) -> None:
-    from ntm_tutorial import cli
+    from ntm_tutorial.lab import cli
 
     parser = cli._parser()
     examples = [
@@ -294,7 +294,7 @@ class TestBadInput:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_a_real_process_in_order(number: int, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "ntm_tutorial.cli", "train", "copy", "ntm-feedforward"]
+    command = [sys.executable, "-m", "ntm_tutorial.lab.cli", "train", "copy", "ntm-feedforward"]
     options = ["--no-progress", "--output", str(tmp_path / "weights")]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(
@@ -318,7 +318,7 @@ def test_a_signal_inside_exec(number: int, tmp_path: Path) -> None:
     """As when it comes while PyTorch, in the first batch, imports what makes data classes."""
     Path("stopped.py").write_text(f"""
 import os, sys
-from ntm_tutorial import cli
+from ntm_tutorial.lab import cli
 cli.train = lambda *_, **__: exec("os.kill(os.getpid(), {int(number)})\\nwhile True: pass")
 sys.exit(cli.main(["train", "copy", "lstm"]))
 """)

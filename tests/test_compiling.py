@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from ntm_tutorial.lstm import LSTMBaseline
+from ntm_tutorial.models.lstm import LSTMBaseline
 from ntm_tutorial.tasks import TASKS
 from ntm_tutorial.training import train
 
@@ -45,7 +45,7 @@ def costs(controller, compile, heads=1):
 """
 
 TRACED = """
-from ntm_tutorial.merging import MergeProducts
+from ntm_tutorial.speed.merging import MergeProducts
 plain = torch.compile
 
 def traced(f, dynamic, options):
@@ -68,7 +68,7 @@ import warnings
 warnings.filterwarnings("error", message="torch.compile does not work")
 
 torch._inductor.config.force_disable_caches = True  # else there may be nothing left to trace
-from ntm_tutorial.merging import MergeProducts
+from ntm_tutorial.speed.merging import MergeProducts
 merge, saved = MergeProducts.__call__, []
 
 def watched(self, graph):
@@ -95,7 +95,7 @@ assert len(words) == 1, seen
 """
 
 BAD_INPUT = """
-from ntm_tutorial.compiling import compiled
+from ntm_tutorial.speed.compiling import compiled
 model = NTM(9, 8, controller_size=8, memory_locations=6)
 try:
     with compiled(model, 4):

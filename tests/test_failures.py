@@ -10,9 +10,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ntm_tutorial import NTM, TASKS, bits_per_sequence, failures, train
-from ntm_tutorial.failures import EXPERIMENTS, GradientNorms
+from ntm_tutorial import NTM, TASKS, bits_per_sequence, train
 from ntm_tutorial.heads import HeadParameters
+from ntm_tutorial.lab import failures
+from ntm_tutorial.lab.failures import EXPERIMENTS, GradientNorms
 from ntm_tutorial.recipes import LIVE
 
 EPISODE = TASKS["copy"].sample(2, generator=torch.Generator().manual_seed(0), length=3)

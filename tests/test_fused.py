@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 
 from ntm_tutorial import addressing, memory
-from ntm_tutorial.fused import memory_step
 from ntm_tutorial.heads import HeadParameters
+from ntm_tutorial.speed.fused import memory_step
 
 State = tuple[Tensor, Tensor, Tensor]
 

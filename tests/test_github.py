@@ -159,7 +159,7 @@ def test_the_package_that_is_released_is_whole(tmp_path: Path) -> None:
     files = {
         *package.rglob("*.py"),
         *package.glob("pretrained/*.safetensors"),
-        *package.glob("results/**/*.json"),
+        *package.glob("lab/results/**/*.json"),
         package / "py.typed",
     }
     wanted = {str(path.relative_to(ROOT)) for path in files}

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ntm_tutorial.lstm import LSTMBaseline
+from ntm_tutorial.models.lstm import LSTMBaseline
 from tests.loops import Array
 
 T, B, I, O = 6, 3, 4, 2  # noqa: E741

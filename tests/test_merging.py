@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from ntm_tutorial.merging import FEWEST, MergeProducts
+from ntm_tutorial.speed.merging import FEWEST, MergeProducts
 
 SIZE, BATCH = 5, 2
 Function = Callable[[Tensor, Tensor, Tensor], Tensor]

@@ -17,7 +17,8 @@ from matplotlib.text import Annotation
 from PIL import Image
 from torch import Tensor
 
-from ntm_tutorial import NTM, TASKS, Evaluation, History, diagrams, plots
+from ntm_tutorial import NTM, TASKS, Evaluation, History, plots
+from ntm_tutorial.plots import diagrams
 from ntm_tutorial.tasks import Episode
 
 DIAGRAMS = (diagrams.machine, diagrams.addressing, diagrams.write, diagrams.lstm_and_ntm)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from ntm_tutorial.lstm import LSTMBaseline
+from ntm_tutorial.models.lstm import LSTMBaseline
 from ntm_tutorial.ntm import NTM
 from ntm_tutorial.recipes import MODELS, RECIPES, Recipe, live, recipe
 from ntm_tutorial.tasks import TASKS

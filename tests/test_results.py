@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from ntm_tutorial import pretrained, results, sweeps
+from ntm_tutorial import pretrained
 from ntm_tutorial.evaluation import bits_per_sequence, validation_episode
-from ntm_tutorial.lstm import LSTMBaseline
+from ntm_tutorial.lab import results, sweeps
+from ntm_tutorial.lab.results import SCORING, Result
+from ntm_tutorial.models.lstm import LSTMBaseline
 from ntm_tutorial.recipes import RECIPES, recipe
-from ntm_tutorial.results import SCORING, Result
 from ntm_tutorial.tasks import TASKS
 from ntm_tutorial.tasks.dynamic_ngrams import optimal_predictions
 from ntm_tutorial.training import History

@@ -19,12 +19,13 @@ import torch
 from distributed import LocalCluster
 from joblib.externals.loky import reusable_executor
 
-from ntm_tutorial import pretrained, results, storage, sweeps
-from ntm_tutorial.cli import BAD_INPUT, FAILED, INTERRUPTED, main
+from ntm_tutorial import pretrained, storage
 from ntm_tutorial.evaluation import evaluate
+from ntm_tutorial.lab import results, sweeps
+from ntm_tutorial.lab.cli import BAD_INPUT, FAILED, INTERRUPTED, main
+from ntm_tutorial.lab.results import SCORING, Result, Scoring
+from ntm_tutorial.lab.sweeps import Run, carry_out, expected_seconds, parse_setting, runs
 from ntm_tutorial.recipes import MODELS, RECIPES, recipe
-from ntm_tutorial.results import SCORING, Result, Scoring
-from ntm_tutorial.sweeps import Run, carry_out, expected_seconds, parse_setting, runs
 from ntm_tutorial.tasks import TASKS
 from ntm_tutorial.training import train
 
@@ -306,7 +307,7 @@ class TestProcesses:
         assert Path("cut/copy.svg").read_text().startswith("<?xml")
 
     def test_ctrl_c_stops_all_at_once(self) -> None:
-        command = [sys.executable, "-m", "ntm_tutorial.cli", *shlex.split(f"{self.LONG} out")]
+        command = [sys.executable, "-m", "ntm_tutorial.lab.cli", *shlex.split(f"{self.LONG} out")]
         command[-3:-3] = ["--sequences", "1000000"]
         signal.signal(signal.SIGINT, signal.default_int_handler)  # what `make test &` ignores
         process = subprocess.Popen(

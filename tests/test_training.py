@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ntm_tutorial import storage, training
 from ntm_tutorial.evaluation import SEEDS, bits_per_sequence
-from ntm_tutorial.lstm import LSTMBaseline
+from ntm_tutorial.models.lstm import LSTMBaseline
 from ntm_tutorial.ntm import NTM, NTMState
 from ntm_tutorial.tasks import TASKS, Episode
 from ntm_tutorial.tasks.copy import Copy

@@ -31,10 +31,11 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.profiler import ProfilerActivity, profile
 
-from ntm_tutorial import compiling, storage
+from ntm_tutorial import storage
+from ntm_tutorial.lab.results import FOLDER, spread
+from ntm_tutorial.lab.sweeps import processor, using_threads
 from ntm_tutorial.recipes import MODELS, recipe
-from ntm_tutorial.results import FOLDER, spread
-from ntm_tutorial.sweeps import processor, using_threads
+from ntm_tutorial.speed import compiling
 from ntm_tutorial.tasks.copy import Copy
 from tools.links import ROOT
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from ntm_tutorial.plots.checks import Array, as_array, check_index, given, same_steps
 from ntm_tutorial.plots.drawing import UNIT, Scale, few_ticks
 from ntm_tutorial.plots.sheet import NAME_ROOM, STEP_ROOM, Sheet, in_style
-from ntm_tutorial.plots.style import COLOURS, MARK, SIGNED
+from ntm_tutorial.plots.style import MARK, READ, SIGNED, WRITE
 
 
 class Tape(NamedTuple):
@@ -91,8 +91,8 @@ def _draw_tape(sheet: Sheet, tape: Tape, y: float, title: str) -> None:
     count = len(tape.locations)
     across = min(0.3, STEP_ROOM / count) * count
     for name, weighting, colour in (
-        ("read weighting", tape.read, COLOURS["ntm-feedforward"]),
-        ("write weighting", tape.write, COLOURS["ntm-lstm"]),
+        ("read weighting", tape.read, READ),
+        ("write weighting", tape.write, WRITE),
     ):
         weights = as_array(name, weighting, "N")[tape.locations]
         sheet.bars(weights, colour, (NAME_ROOM, y + 0.2, across, 0.3))

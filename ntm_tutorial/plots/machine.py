@@ -26,7 +26,7 @@ from ntm_tutorial.plots.drawing import (
     veil,
     write_title,
 )
-from ntm_tutorial.plots.style import COLOURS, INK, MARK, WIDTH
+from ntm_tutorial.plots.style import INK, MARK, READ, WIDTH
 from ntm_tutorial.tasks import Episode
 
 
@@ -186,7 +186,7 @@ def weighting_bars(weightings: dict[str, Tensor], title: str = "") -> Figure:
         figsize=(WIDTH * 0.8, 0.75 * len(bars) + 0.5 + 0.3 * bool(title)),
     )
     for axis, (name, values) in zip(grid[:, 0], bars.items(), strict=True):
-        axis.bar(range(count), values, width=0.8, color=COLOURS["ntm-feedforward"])
+        axis.bar(range(count), values, width=0.8, color=READ)
         name_panel(axis, name)
         axis.set_ylim(0, max(1.0, *(one.max() for one in bars.values())))
         axis.set_yticks([0, 1])

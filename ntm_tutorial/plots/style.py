@@ -5,6 +5,8 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.colors import LinearSegmentedColormap, to_hex
 
+from ntm_tutorial.models import FAMILIES
+
 WIDTH = 7.0
 """Width of a full figure in inches; at 100 dpi it fills a page of 700 pixels."""
 
@@ -14,21 +16,20 @@ PAPER, INK, FAINT, MARK = "#fcfbf8", "#23272f", "#8b8f98", "#d7263d"
 SHADE = "#e9e5d8"
 """Behind a training range, and where there is nothing to show."""
 
-COLOURS = {"ntm-feedforward": "#0072b2", "ntm-lstm": "#d55e00", "lstm": "#5b5f66"}
-"""The three models, told apart by hue and by lightness."""
+COLOURS = {name: row.colour for name, row in FAMILIES.items()}
+"""The models, told apart by hue and by lightness."""
 
-MARKERS = {"ntm-feedforward": "o", "ntm-lstm": "s", "lstm": "^"}
+MARKERS = {name: row.marker for name, row in FAMILIES.items()}
 """And by the shape of their points."""
 
-DASHES = {"ntm-feedforward": "-", "ntm-lstm": "-", "lstm": (0, (4, 1.5))}
+DASHES = {name: row.dash for name, row in FAMILIES.items()}
 """And by their lines."""
 
-LABELS = {
-    "ntm-feedforward": "NTM, feed-forward controller",
-    "ntm-lstm": "NTM, LSTM controller",
-    "lstm": "LSTM",
-}
+LABELS = {name: row.label for name, row in FAMILIES.items()}
 """What a picture calls them."""
+
+READ, WRITE = "#0072b2", "#d55e00"
+"""What is read, and what is written."""
 
 OTHERS = ("#009e73", "#8f4f9f", "#b08900", "#23272f")
 """Colours for whatever else is compared."""

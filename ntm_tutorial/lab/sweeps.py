@@ -26,14 +26,15 @@ from joblib import Parallel, delayed, parallel_config
 from torch import nn
 from tqdm.auto import tqdm
 
-from ntm_tutorial import pretrained, results, storage
+from ntm_tutorial import pretrained, storage
 from ntm_tutorial.checks import check_positive
-from ntm_tutorial.compiling import NotCompiled
 from ntm_tutorial.evaluation import check_seed
-from ntm_tutorial.lstm import LSTMBaseline
+from ntm_tutorial.lab import results
+from ntm_tutorial.lab.results import Result
+from ntm_tutorial.models import family
 from ntm_tutorial.ntm import NTM
 from ntm_tutorial.recipes import Recipe, live, recipe
-from ntm_tutorial.results import Result
+from ntm_tutorial.speed.compiling import NotCompiled
 from ntm_tutorial.tasks import TASKS
 from ntm_tutorial.training import History, train
 
@@ -124,10 +125,8 @@ def runs(
 
 def setting_names(model_name: str) -> list[str]:
     """List all settings that a sweep can change: of training, then of the network."""
-    network = inspect.signature(LSTMBaseline if model_name == "lstm" else NTM).parameters
-    sizes = [name for name, about in network.items() if about.kind is about.KEYWORD_ONLY]
     training = [name for name in inspect.signature(train).parameters if name not in NO_SETTINGS]
-    return training + [f"network.{name}" for name in sizes if name != "controller"]
+    return training + [f"network.{name}" for name in family(model_name).sizes]
 
 
 def parse_setting(text: str) -> tuple[str, list[Any]]:

@@ -75,7 +75,7 @@ def options() -> dict[str, Any]:
     """Say how to compile: options of ``torch.compile``."""
     from torch._inductor import config  # takes a while, and is PyTorch's own affair
 
-    from ntm_tutorial.merging import MergeProducts
+    from ntm_tutorial.speed.merging import MergeProducts
 
     return {
         # Called from Python, as by default, the kernels would wait for it half of the time.

@@ -1,6 +1,6 @@
 """The failure lab: copy, trained with one thing taken away at a time, and what came of it.
 
-``python -m ntm_tutorial.failures`` trains every machine of the lab, each with live training's
+``python -m ntm_tutorial.lab.failures`` trains every machine of the lab, each with live training's
 recipe but for one thing, and writes a file for each into ``results/failures``. What is there it
 leaves alone, unless it came from other settings than today's. So it can be interrupted.
 """

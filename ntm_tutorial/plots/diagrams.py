@@ -15,9 +15,10 @@ from torch import Tensor, nn
 
 from ntm_tutorial import addressing as equations
 from ntm_tutorial import memory as memory_equations
-from ntm_tutorial.plots import FAINT, INK, PAPER, SIGNED, UNIT, WIDTH, Scale, short
+from ntm_tutorial.plots.drawing import UNIT, Scale, short
+from ntm_tutorial.plots.style import FAINT, INK, PAPER, READ, SIGNED, WIDTH, WRITE
 
-READ, WRITE, OLD, MIXED = "#0072b2", "#d55e00", "#b4b2aa", "#3d4f73"
+OLD, MIXED = "#b4b2aa", "#3d4f73"
 """What read heads do, what write heads do, what was there before, and what came of it."""
 
 CONTROL, GROUND = "#f1e8cf", "#f1efe8"

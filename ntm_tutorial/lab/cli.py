@@ -14,9 +14,10 @@ from typing import Any, NoReturn
 import torch
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from ntm_tutorial import pretrained, results, storage, sweeps
+from ntm_tutorial import pretrained, storage
 from ntm_tutorial.evaluation import evaluate
-from ntm_tutorial.lstm import LSTMBaseline
+from ntm_tutorial.lab import results, sweeps
+from ntm_tutorial.models.lstm import LSTMBaseline
 from ntm_tutorial.ntm import NTM
 from ntm_tutorial.recipes import LIVES, MODELS, RECIPES, Recipe, recipe
 from ntm_tutorial.tasks import TASKS

@@ -1,0 +1,1 @@
+"""The laboratory: many runs, their results, the paper's numbers, failures on purpose, commands."""
