@@ -4,12 +4,16 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import unquote, urlsplit
 
+import pytest
 import yaml
 from bs4 import BeautifulSoup
+from docutils import nodes
 
 from tools.links import ROOT, project_url, slug
+from tools.pages import free_pictures
 
 
 @cache
@@ -67,6 +71,14 @@ def test_every_picture_has_alt_text(site: Path) -> None:
         if not str(image.get("alt", "")).strip()
     ]
     assert not bare, "\n".join(bare)
+
+
+@pytest.mark.parametrize(("format", "left"), [("html", {"width"}), ("latex", set())])
+def test_a_sharp_picture_keeps_its_shape_on_every_width(format: str, left: set[str]) -> None:
+    image = nodes.image(width="700", height="340")
+    document = nodes.paragraph("", "", image)
+    free_pictures(SimpleNamespace(builder=SimpleNamespace(format=format)), document)
+    assert {name for name in ("width", "height") if name in image} == left
 
 
 def test_no_label_stands_twice_on_a_page(site: Path) -> None:

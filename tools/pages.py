@@ -16,6 +16,7 @@ from importlib.metadata import files
 from pathlib import Path
 from typing import Any
 
+from docutils import nodes
 from sphinx.errors import ExtensionError
 from sphinx.util.fileutil import copy_asset
 
@@ -81,10 +82,23 @@ def mend_citations(app: Any, page: str, template: str, context: dict[str, Any], 
     context["body"] = context.get("body", "").replace(wrong, right)
 
 
+def free_pictures(app: Any, document: nodes.document, *_: Any) -> None:
+    """Let a picture's height follow from its width; on paper, let its own resolution decide both.
+
+    The output of a sharp picture says how large it is on a screen, and a phone's is narrower.
+    """
+    for image in document.findall(nodes.image):
+        if "width" in image and "height" in image:
+            del image["height"]
+            if app.builder.format == "latex":
+                del image["width"]
+
+
 def setup(app: Any) -> dict[str, bool]:
     app.config.mathjax_path = f"mathjax/{SCRIPT}"
     app.connect("build-finished", copy_mathjax)
     app.connect("build-finished", drop_icon_script)
+    app.connect("doctree-resolved", free_pictures)
     app.connect("html-page-context", drop_scripts, priority=900)
     app.connect("html-page-context", mend_citations)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -81,11 +81,14 @@ STYLE: dict[Any, Any] = {
 """Settings of matplotlib."""
 
 
-def use_style() -> None:
+def use_style(*, sharp: bool = False) -> None:
     """Set the book's style for every figure that follows.
 
     In a notebook it also keeps figures at the size they were made, so that they are the same size
     everywhere; notebooks otherwise trim the margins.
+
+    Args:
+        sharp: in a notebook, draw with twice the pixels, for screens that have them.
     """
     mpl.rcParams.update(STYLE)
     try:
@@ -94,7 +97,7 @@ def use_style() -> None:
     except ImportError:
         return
     if get_ipython() is not None:
-        set_matplotlib_formats("png", bbox_inches=None)
+        set_matplotlib_formats("retina" if sharp else "png", bbox_inches=None)
 
 
 def look_of(name: str, place: int) -> dict[str, Any]:
