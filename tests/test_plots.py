@@ -1,6 +1,7 @@
 """Figures show the numbers that they were given, name their axes, and refuse bad input."""
 
 import io
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -21,7 +22,8 @@ from ntm_tutorial import NTM, TASKS, Evaluation, History, plots
 from ntm_tutorial.plots import diagrams
 from ntm_tutorial.tasks import Episode
 
-DIAGRAMS = (diagrams.machine, diagrams.addressing, diagrams.write, diagrams.lstm_and_ntm)
+DIAGRAMS = (diagrams.machine, diagrams.addressing, diagrams.write, diagrams.lstm_and_ntm,
+            diagrams.unrolled)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -789,6 +791,21 @@ def test_memories_of_the_comparison_keep_every_item() -> None:
     vectors = [values for values in found if values.shape == (1, 4)]
     assert len(memories) == 5
     assert all(any(torch.equal(row, one[0]) for one in vectors) for row in memories[-1][:5])
+
+
+def test_unrolled_passes_memory_weightings_and_reads_on() -> None:
+    """Each step reads what the step before wrote, and leaves all other rows nearly as they were."""
+    stages = diagrams.unrolled_stages()
+    for before, after in itertools.pairwise(stages):
+        reading, writing = after["weighting"]
+        assert torch.allclose(after["read"], reading @ before["memory"])
+        kept = (1 - writing).unsqueeze(1)  # of each row; every erase vector is all ones
+        assert ((after["memory"] - kept * before["memory"]) >= -1e-6).all()
+        assert reading.argmax() == before["weighting"][1].argmax()
+        assert writing.argmax() == reading.argmax() + 1
+    drawn = [torch.as_tensor(one.get_array()) for one in diagrams.unrolled().axes[0].images]
+    expected = [stage[name].atleast_2d() for stage in stages for name in ("memory", "read")]
+    assert all(map(torch.equal, drawn, expected))
 
 
 # --- what is refused -----------------------------------------------------------------------------

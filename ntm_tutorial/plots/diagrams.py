@@ -219,6 +219,80 @@ def write() -> Figure:
     return figure
 
 
+def unrolled_stages() -> list[dict[str, Tensor]]:
+    """Compute what ``unrolled`` draws: memory, weightings and reads after each of three steps.
+
+    Both heads move on by one location at every step. The read head is one location behind, so that
+    it reads what the step before has written. Eqs. 2 to 4, 8 and 9.
+    """
+    items = torch.tensor([[0.9, 0.2, 0.8, 0.1], [0.1, 0.9, 0.3, 1.0], [1.0, 0.7, 0.0, 0.4]])
+    memory, on_first = torch.full((1, 5, 4), 0.5), torch.eye(5)[:1].unsqueeze(0)
+    weighting = torch.cat([on_first.roll(-2, -1), on_first.roll(-1, -1)], dim=1)  # read, write
+    moves, sharpening = torch.tensor([[[0.0, 0.1, 0.9]] * 2]), torch.full((1, 2, 1), 3.0)
+    stages = []
+    for item in items:
+        weighting = equations.sharpen(equations.shift(weighting, moves), sharpening)
+        reads = memory_equations.read(memory, weighting[:, :1])
+        erased = memory_equations.erase(memory, weighting[:, 1:], torch.ones(1, 1, 4))
+        memory = memory_equations.add(erased, weighting[:, 1:], item.view(1, 1, -1))
+        stages.append({"memory": memory[0], "weighting": weighting[0], "read": reads[0]})
+    return stages
+
+
+def unrolled() -> Figure:
+    """Draw the machine in time: what one step hands to the next, and what happens in between."""
+    stages = unrolled_stages()
+    figure, axis = _canvas(WIDTH, 4.1)
+    side, bottom, pitch, across = 0.18, 0.42, 2.7, 1.0
+    wide, tall = 4 * side, 5 * side
+    high, low = bottom + tall + 0.16, bottom + 0.28 * tall  # of the lanes of weightings and memory
+    reads, control, top = 2.0, 2.62, bottom + tall + 0.32
+    for i, (stage, time) in enumerate(zip(stages, ("t-1", "t", "t+1"), strict=True)):
+        left = 0.45 + i * pitch
+        middle, right = left + wide / 2, left + wide
+        _cells(axis, stage["memory"], left, bottom, side)
+        for weights, colour, edge, way in (
+            (stage["weighting"][0], READ, left - 0.05, -1),
+            (stage["weighting"][1], WRITE, right + 0.05, 1),
+        ):
+            for row, weight in enumerate(weights.tolist()):
+                y = bottom + (4 - row) * side
+                _bar(axis, (edge, y + 0.15 * side), way * 0.3 * weight, 0.7 * side, colour)
+        _text(axis, (middle, bottom - 0.17), f"memory $M_{{{time}}}$")
+        _text(axis, (middle, high), f"weightings $w_{{{time}}}$", size=8.5)
+        _cells(axis, stage["read"], left, reads, side)
+        _box(axis, (left, reads), wide, side, edge=READ, corner=0.0)
+        _text(axis, (left - 0.08, reads + side / 2), f"$r_{{{time}}}$", ha="right", colour=READ)
+        if i:
+            _arrow(axis, (middle, reads + side + 0.04), (middle, 3.62), READ)
+            _text(axis, (middle, 3.76), f"output $y_{{{time}}}$")
+        if i == len(stages) - 1:
+            continue
+
+        box, here = right + 0.48, ("t", "t+1")[i]  # the step between this state and the next
+        centre, after = box + across / 2, left + pitch
+        _box(axis, (box, control), across, 0.5, "controller", face=CONTROL, size=10.0)
+        _box(axis, (box, bottom), across, top - bottom)
+        for y, word, colour in (
+            (0.82, "heads", INK), (0.6, "address", INK), (0.38, "read", READ),
+            (0.16, "erase, add", WRITE),
+        ):  # fmt: skip
+            _text(axis, (centre, bottom + y * (top - bottom)), word, colour=colour)
+        _text(axis, (centre, 3.76), f"input $x_{{{here}}}$")
+        _arrow(axis, (centre, 3.62), (centre, control + 0.53))
+        _arrow(axis, (centre, control - 0.03), (centre, top + 0.03))
+        _path(axis, [(box + across + 0.03, 3.0), (after + wide / 2 - 0.2, 3.0),
+                     (after + wide / 2 - 0.2, 3.62)])  # fmt: skip
+        _path(axis, [(right + 0.04, reads + side / 2), (box + 0.2, reads + side / 2),
+                     (box + 0.2, control - 0.03)], READ)  # fmt: skip
+        _path(axis, [(box + 0.8, top + 0.03), (box + 0.8, reads + side / 2),
+                     (after - 0.42, reads + side / 2)], READ)  # fmt: skip
+        for y, gap in ((low, 0.1), (high, 0.22)):
+            _arrow(axis, (right + gap, y), (box - 0.03, y))
+            _arrow(axis, (box + across + 0.03, y), (after - gap, y))
+    return figure
+
+
 def lstm_and_ntm() -> Figure:
     """Draw why a memory: an LSTM folds all it saw into one vector, an NTM has rows to keep it.
 
