@@ -804,7 +804,8 @@ def test_unrolled_passes_memory_weightings_and_reads_on() -> None:
         assert reading.argmax() == before["weighting"][1].argmax()
         assert writing.argmax() == reading.argmax() + 1
     drawn = [torch.as_tensor(one.get_array()) for one in diagrams.unrolled().axes[0].images]
-    expected = [stage[name].atleast_2d() for stage in stages for name in ("memory", "read")]
+    expected = [torch.atleast_2d(stage[name]) for stage in stages for name in ("memory", "read")]
+    assert len(drawn) == len(expected)
     assert all(map(torch.equal, drawn, expected))
 
 
