@@ -242,6 +242,11 @@ class TestEveryTask:
         }
 
     @all_tasks
+    def test_every_input_channel_has_one_name(self, task: Task) -> None:
+        named = [range(task.input_size)[channels] for channels in task.input_channels.values()]
+        assert [channel for part in named for channel in part] == list(range(task.input_size))
+
+    @all_tasks
     def test_shapes_and_types(self, task: Task) -> None:
         inputs, targets, mask = task.sample(3, generator=seeded())
         assert inputs.shape[1:] == (3, task.input_size)

@@ -27,6 +27,11 @@ class AssociativeRecall(Task):
     item_length = 3
     input_size = bits + 2
     output_size = bits
+    input_channels = {
+        "bits": slice(0, bits),
+        "item delimiter": slice(bits, bits + 1),
+        "query delimiter": slice(bits + 1, bits + 2),
+    }
     training_range = {"items": (2, 6)}
 
     def sample(

@@ -37,12 +37,15 @@ class Task(ABC):
         name: the task's name, its key in ``TASKS``.
         input_size: channels of the input.
         output_size: channels of the output.
+        input_channels: the input's channels by name, such as ``{"bits": slice(0, 8), ...}``; empty
+            for a task that names none.
         training_range: lowest and highest value of each difficulty in the paper's training.
     """
 
     name: str
     input_size: int
     output_size: int
+    input_channels: dict[str, slice] = {}
     training_range: dict[str, tuple[int, int]]
 
     @abstractmethod

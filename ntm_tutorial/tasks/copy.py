@@ -22,6 +22,7 @@ class Copy(Task):
     bits = 8
     input_size = bits + 1
     output_size = bits
+    input_channels = {"bits": slice(0, bits), "delimiter": slice(bits, bits + 1)}
     training_range = {"length": (1, 20)}
 
     def sample(

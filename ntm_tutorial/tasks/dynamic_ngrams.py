@@ -22,6 +22,7 @@ class DynamicNGrams(Task):
     name = "dynamic-ngrams"
     input_size = 1
     output_size = 1
+    input_channels = {"bits": slice(0, 1)}
     training_range = {"length": (200, 200)}
 
     def sample(

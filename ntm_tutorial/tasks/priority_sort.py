@@ -28,6 +28,11 @@ class PrioritySort(Task):
     bits = 8
     input_size = bits + 2
     output_size = bits
+    input_channels = {
+        "bits": slice(0, bits),
+        "priority": slice(bits, bits + 1),
+        "delimiter": slice(bits + 1, bits + 2),
+    }
     training_range = {"items": (20, 20), "answers": (16, 16)}
 
     def sample(

@@ -29,6 +29,11 @@ class RepeatCopy(Task):
     bits = 8
     input_size = bits + 2
     output_size = bits + 1
+    input_channels = {
+        "bits": slice(0, bits),
+        "delimiter": slice(bits, bits + 1),
+        "repeats": slice(bits + 1, bits + 2),
+    }
     training_range = {"length": (1, 10), "repeats": (1, 10)}
 
     def scale(self, repeats: Int[Tensor, "*S"]) -> Tensor:
