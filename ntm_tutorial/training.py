@@ -412,6 +412,7 @@ class _Run:
             "history": asdict(self.history),
             "best_bits": self.best_bits if math.isfinite(self.best_bits) else None,
             "seen": self.seen,
+            "skipped": self.skipped,
             "seconds": self.seconds,
         }
         return tensors, about
@@ -426,9 +427,13 @@ class _Run:
                 )
         self.model.load_state_dict(_under("model.", tensors))
         self.best = _under("best.", tensors)
-        state = self.optimizer.state_dict()
+        state, parameters = self.optimizer.state_dict(), list(self.model.parameters())
         for name, value in _under("optimizer.", tensors).items():
             index, field_name = name.split(".", 1)
+            weight = parameters[int(index)]
+            if value.shape == weight.shape:
+                # Fused Adam walks raw memory: a moment has to lie there as its weight does.
+                value = torch.empty_like(weight, requires_grad=False).copy_(value)
             state["state"].setdefault(int(index), {})[field_name] = value
         self.optimizer.load_state_dict(state)
         if self.averaged is not None:
@@ -437,6 +442,7 @@ class _Run:
         self.history = History(**about["history"])
         self.best_bits = math.inf if about["best_bits"] is None else about["best_bits"]
         self.seen, self.seconds = about["seen"], about["seconds"]
+        self.skipped = about.get("skipped", 0)  # older checkpoints do not say
 
 
 def _loss(logits: Tensor, episode: Episode) -> Tensor:

@@ -1,0 +1,147 @@
+"""Kill trainings, and show that what goes on from their checkpoints ends bit for bit as unbroken.
+
+    python tools/kills.py             every recipe, made small, killed after each of 4 validations
+    python tools/kills.py --chain     each run killed after all of them, one after the other
+
+A kill is a SIGKILL that the process sends itself while it draws the second batch after a
+validation, so that some work is lost.
+"""
+
+import argparse
+import copy
+import os
+import signal
+import tempfile
+import time
+import traceback
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch._dynamo  # which optimisers would import in every child
+
+from ntm_tutorial import storage
+from ntm_tutorial.recipes import LIVES, RECIPES, Recipe
+from ntm_tutorial.tasks import TASKS, Episode, Task
+from ntm_tutorial.training import History, train
+
+KILLS = 4
+"""So many validations are followed by a kill; one more ends the run."""
+BATCH, EVERY = 4, 16
+LATER = 2
+"""The batch after a validation that a kill interrupts."""
+
+
+def small(plan: Recipe) -> Recipe:
+    """Shrink a recipe to a second of work in which all that it does still happens."""
+    sizes: dict[str, Any] = {"controller_size": 8, "memory_locations": 8, "hidden_size": 6}
+    network = dict(plan.network)
+    lstm = "hidden_size" in network
+    wanted = ["hidden_size"] if lstm else ["controller_size", "memory_locations"]
+    network |= {name: sizes[name] for name in wanted}
+    changes: dict[str, Any] = {
+        "ramp": 2 * EVERY, "harden_after": 2 * EVERY, "memory_sizes": [4, 8],
+        "hold_at": 1e6, "settle_at": 1e6, "stop_at": None, "validation_difficulty": None,
+    }  # fmt: skip
+    training = plan.training | {n: v for n, v in changes.items() if plan.training.get(n)}
+    training |= {
+        "sequences": (KILLS + 1) * EVERY, "batch_size": BATCH,
+        "validate_every": EVERY, "validation_sequences": 3,
+    }  # fmt: skip
+    return replace(plan, network=network, training=training)
+
+
+def brief(task: Task) -> Task:
+    """Return the task with a short training range."""
+    task = copy.copy(task)
+    limits = {("dynamic-ngrams", "length"): (9, 9), ("priority-sort", "items"): (3, 4),
+              ("priority-sort", "answers"): (2, 3)}  # fmt: skip
+    task.training_range = {
+        name: limits.get((task.name, name), (low, min(high, low + 2)))
+        for name, (low, high) in task.training_range.items()
+    }
+    return task
+
+
+def run(plan: Recipe, folder: Path, kill_after: int | None = None) -> None:
+    """Train in a child, which is killed after a validation, or writes what it has at its end."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            _train(plan, folder, kill_after)
+            status = 0
+        except Exception:  # which pytest or a caller would never hear of
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+    status = os.waitpid(child, 0)[1]
+    killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+    if killed != (kill_after is not None) or (status and not killed):
+        raise RuntimeError(f"{plan.task} {plan.model}: the child ended with status {status}")
+
+
+def _train(plan: Recipe, folder: Path, kill_after: int | None) -> None:
+    torch.set_num_threads(1)
+    task, model = brief(TASKS[plan.task]), plan.build(0)
+    plain, left = task.sample, -1
+
+    def sample(*arguments: Any, **keywords: Any) -> Episode:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return plain(*arguments, **keywords)
+
+    def validated(history: History) -> None:
+        nonlocal left
+        if len(history.sequences) == kill_after:
+            left = LATER
+
+    task.sample = sample
+    history = train(
+        model, task, **plan.training, seed=0, progress=False,
+        checkpoint=folder / "checkpoint", on_validation=validated,
+    )  # fmt: skip
+    history.seconds = []
+    storage.save(folder / "end", model.state_dict(), vars(history))
+
+
+def same_end(plan: Recipe, whole: Path, kills: Iterable[int]) -> bool:
+    """Tell whether a run that is killed after these validations ends as the one that was not."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for kill in kills:
+            run(plan, folder, kill)
+        run(plan, folder)
+        (expected, told), (found, telling) = (storage.load(f / "end") for f in (whole, folder))
+    return told == telling and all(found[name].equal(value) for name, value in expected.items())
+
+
+def main() -> int:
+    """Kill every recipe's run and print what came of it; 1 if any ended otherwise."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--chain", action="store_true", help="one run a recipe, killed every time")
+    chain = parser.parse_args().chain
+    plans = [*RECIPES.items(), *(((plan.task, f"{plan.model} (live)"), plan)
+                                 for plan in LIVES.values() if chain)]  # fmt: skip
+    kills = range(1, KILLS + 1)
+    ways: list[list[int]] = [list(kills)] if chain else [[kill] for kill in kills]
+    count, identical, start = 0, 0, time.perf_counter()
+    for pair, plan in plans:
+        tiny = small(plan)
+        with tempfile.TemporaryDirectory() as whole:
+            run(tiny, Path(whole))
+            same = [way for way in ways if same_end(tiny, Path(whole), way)]
+        count += sum(map(len, ways))
+        identical += sum(map(len, same))
+        print(f"{' '.join(pair):36} {'identical' if same == ways else 'DIFFERENT':10}", flush=True)
+    seconds = time.perf_counter() - start
+    print(f"{count} kills, {identical} ended bit for bit as unbroken, in {seconds:.0f} s")
+    return int(identical < count)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
