@@ -1,0 +1,800 @@
+/**
+ * Learning in plain JavaScript: the gradient of the book's machines, step by step back through time,
+ * and the training that Python's `train` does with the recipe of chapter 6. The tests hold both
+ * against PyTorch.
+ *
+ * A vector is a Float64Array; so is a matrix, row after row. Whatever a sequence leaves for the way
+ * back is written into arrays that the next sequence uses again: nothing is allocated while a
+ * machine learns. A name that begins with `d` holds the gradient of the cost by what follows it.
+ *
+ * All stands in one function without anything around it, for a worker is made from its text: a page
+ * that was opened from a disk has no other way to start one.
+ */
+"use strict";
+
+function learningCore() {
+  /** A shorter vector counts as having this length, so that a zero vector has similarity 0. */
+  const NORM_FLOOR = 1e-8;
+  /** The smallest normal number: keeps the logarithm of 0 finite. */
+  const TINY = 2 ** -1022;
+  /** Where a memory that is not learned starts. */
+  const INITIAL_MEMORY = 0.5;
+
+  const sigmoid = (x) => 1 / (1 + Math.exp(-x));
+  const softplus = (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
+  const range = (count) => Array.from({ length: count }, (_, i) => i);
+
+  // ---- Matrices ---------------------------------------------------------------------------------
+  // A number that is loaded once serves four products: this is where nearly all of the time goes.
+
+  /** y = W x + b, of the vectors that begin at `xAt` and `yAt`. */
+  function linear(W, b, x, xAt, columns, y, yAt, rows) {
+    let row = 0;
+    for (; row + 3 < rows; row += 4) {
+      let at = row * columns, a = b[row], c = b[row + 1], d = b[row + 2], e = b[row + 3];
+      for (let j = 0; j < columns; j++, at++) {
+        const v = x[xAt + j];
+        a += W[at] * v;
+        c += W[at + columns] * v;
+        d += W[at + 2 * columns] * v;
+        e += W[at + 3 * columns] * v;
+      }
+      y[yAt + row] = a;
+      y[yAt + row + 1] = c;
+      y[yAt + row + 2] = d;
+      y[yAt + row + 3] = e;
+    }
+    for (; row < rows; row++) {
+      let sum = b[row];
+      for (let j = 0, at = row * columns; j < columns; j++, at++) sum += W[at] * x[xAt + j];
+      y[yAt + row] = sum;
+    }
+  }
+
+  /** dx += Wᵀ dy: a linear layer, backwards. */
+  function linearBack(W, dy, dyAt, rows, dx, dxAt, columns) {
+    let row = 0;
+    for (; row + 3 < rows; row += 4) {
+      const at = dyAt + row, a = dy[at], c = dy[at + 1], d = dy[at + 2], e = dy[at + 3];
+      for (let j = 0, w = row * columns; j < columns; j++, w++) {
+        dx[dxAt + j] +=
+          a * W[w] + c * W[w + columns] + d * W[w + 2 * columns] + e * W[w + 3 * columns];
+      }
+    }
+    for (; row < rows; row++) {
+      const a = dy[dyAt + row];
+      for (let j = 0, w = row * columns; j < columns; j++, w++) dx[dxAt + j] += a * W[w];
+    }
+  }
+
+  /** dW += Σ_t dy_t x_tᵀ and db += Σ_t dy_t, of a layer's outputs and inputs at all steps. */
+  function weightsBack(dW, db, dy, rows, x, columns, steps) {
+    let t = 0;
+    for (; t + 3 < steps; t += 4) {
+      const x0 = t * columns, x1 = x0 + columns, x2 = x1 + columns, x3 = x2 + columns;
+      for (let row = 0, at = 0; row < rows; row++) {
+        const y = t * rows + row;
+        const a = dy[y], b = dy[y + rows], c = dy[y + 2 * rows], d = dy[y + 3 * rows];
+        db[row] += a + b + c + d;
+        for (let j = 0; j < columns; j++, at++) {
+          dW[at] += a * x[x0 + j] + b * x[x1 + j] + c * x[x2 + j] + d * x[x3 + j];
+        }
+      }
+    }
+    for (; t < steps; t++) {
+      for (let row = 0, at = 0; row < rows; row++) {
+        const a = dy[t * rows + row];
+        db[row] += a;
+        for (let j = 0; j < columns; j++, at++) dW[at] += a * x[t * columns + j];
+      }
+    }
+  }
+
+  /** Turn the numbers of a stretch into weights that sum to one. */
+  function softmax(x, at, size) {
+    let largest = -Infinity, sum = 0;
+    for (let i = at; i < at + size; i++) largest = Math.max(largest, x[i]);
+    for (let i = at; i < at + size; i++) sum += x[i] = Math.exp(x[i] - largest);
+    for (let i = at; i < at + size; i++) x[i] /= sum;
+  }
+
+  /** Take a gradient back through a softmax, given its output p: dx = p (dp - Σ p dp). */
+  function softmaxBack(p, pAt, dp, dpAt, size) {
+    let sum = 0;
+    for (let i = 0; i < size; i++) sum += p[pAt + i] * dp[dpAt + i];
+    for (let i = 0; i < size; i++) dp[dpAt + i] = p[pAt + i] * (dp[dpAt + i] - sum);
+  }
+
+  /** Copy a stretch of one array into another. */
+  function copy(from, fromAt, to, toAt, size) {
+    for (let i = 0; i < size; i++) to[toAt + i] = from[fromAt + i];
+  }
+
+  // ---- Arrays that are used again ---------------------------------------------------------------
+
+  /** What all parts of a machine share: named weights, and arrays for a sequence, made to fit. */
+  class Part {
+    constructor() {
+      this.steps = 0;
+    }
+
+    /** Make sure that there is room for so many steps. */
+    reserve(steps) {
+      if (steps <= this.steps) return;
+      this.steps = steps;
+      for (const [name, size] of Object.entries(this.records(steps))) {
+        this[name] = new Float64Array(size);
+      }
+    }
+  }
+
+  // ---- Controllers ------------------------------------------------------------------------------
+
+  /** Layers of tanh units, which keep no state. */
+  class TanhLayers extends Part {
+    constructor(inputs, size, layers) {
+      super();
+      Object.assign(this, { inputs, size, layers, first: new Float64Array(inputs) });
+    }
+
+    get shapes() {
+      return range(this.layers).flatMap((k) => [
+        [`controller.layers.${k}.weight`, [this.size, k ? this.size : this.inputs]],
+        [`controller.layers.${k}.bias`, [this.size]],
+      ]);
+    }
+
+    records(steps) {
+      const each = range(this.layers).flatMap((k) => [`hidden${k}`, `d${k}`]);
+      return Object.fromEntries(each.map((name) => [name, steps * this.size]));
+    }
+
+    begin() {}
+
+    /** Compute step t from the input at `x[xAt]`; returns the array whose row t is the output. */
+    forward(weights, t, x, xAt) {
+      const { size } = this;
+      for (let k = 0, width = this.inputs; k < this.layers; k++, width = size) {
+        const W = weights[`controller.layers.${k}.weight`];
+        const hidden = this[`hidden${k}`], at = t * size;
+        linear(W, weights[`controller.layers.${k}.bias`], x, xAt, width, hidden, at, size);
+        for (let i = at; i < at + size; i++) hidden[i] = Math.tanh(hidden[i]);
+        [x, xAt] = [hidden, at];
+      }
+      return x;
+    }
+
+    /** Take step t's gradient back; `dInput`, zeros at first, receives that of the input. */
+    backward(weights, t, dOutput, dInput) {
+      const { size } = this, last = this.layers - 1;
+      copy(dOutput, 0, this[`d${last}`], t * size, size);
+      for (let k = last; k >= 0; k--) {
+        const hidden = this[`hidden${k}`], d = this[`d${k}`], at = t * size;
+        for (let i = at; i < at + size; i++) d[i] *= 1 - hidden[i] * hidden[i];
+        const W = weights[`controller.layers.${k}.weight`];
+        if (k > 0) {
+          this[`d${k - 1}`].fill(0, at, at + size);
+          linearBack(W, d, at, size, this[`d${k - 1}`], at, size);
+        } else linearBack(W, d, at, size, dInput, 0, this.inputs);
+      }
+    }
+
+    /** Add to the gradients of the weights what all steps together say. */
+    finish(gradients, x, steps) {
+      const { size } = this;
+      for (let k = 0, width = this.inputs; k < this.layers; k++, width = size) {
+        const dW = gradients[`controller.layers.${k}.weight`];
+        const db = gradients[`controller.layers.${k}.bias`];
+        weightsBack(dW, db, this[`d${k}`], size, x, width, steps);
+        x = this[`hidden${k}`];
+      }
+    }
+  }
+
+  /** Stacked LSTM layers whose first state is learned; gates in PyTorch's order: i, f, g, o. */
+  class LSTMLayers extends Part {
+    /** @param {(kind: string, layer: number) => string} name - PyTorch's names of the weights */
+    constructor(inputs, size, layers, name) {
+      super();
+      Object.assign(this, { inputs, size, layers });
+      this.names = range(layers).map((k) =>
+        Object.fromEntries(
+          ["weight_ih", "weight_hh", "bias_ih", "bias_hh"].map((kind) => [kind, name(kind, k)]),
+        ),
+      );
+      this.start = { hidden: name("initial_hidden"), cell: name("initial_cell") };
+      this.fromHidden = new Float64Array(4 * size);
+      this.nothing = new Float64Array(4 * size);
+    }
+
+    get shapes() {
+      const { inputs, size, layers } = this;
+      return [
+        ...this.names.flatMap(({ weight_ih, weight_hh, bias_ih, bias_hh }, k) => [
+          [weight_ih, [4 * size, k ? size : inputs]],
+          [weight_hh, [4 * size, size]],
+          [bias_ih, [4 * size]],
+          [bias_hh, [4 * size]],
+        ]),
+        [this.start.hidden, [layers, size]],
+        [this.start.cell, [layers, size]],
+      ];
+    }
+
+    /** States have one row more than there are steps: row t is what step t starts from. */
+    records(steps) {
+      const { size } = this;
+      const each = (k) => ({
+        [`before${k}`]: steps * size, [`hidden${k}`]: steps * size,
+        [`cell${k}`]: (steps + 1) * size, [`gates${k}`]: steps * 4 * size,
+        [`d${k}`]: steps * 4 * size, [`dHidden${k}`]: size, [`dCell${k}`]: size,
+      });
+      return Object.assign({}, ...range(this.layers).map(each));
+    }
+
+    begin(weights) {
+      const { size } = this;
+      for (let k = 0; k < this.layers; k++) {
+        copy(weights[this.start.hidden], k * size, this[`before${k}`], 0, size);
+        copy(weights[this.start.cell], k * size, this[`cell${k}`], 0, size);
+        this[`dHidden${k}`].fill(0);
+        this[`dCell${k}`].fill(0);
+      }
+    }
+
+    forward(weights, t, x, xAt) {
+      const { size, fromHidden } = this;
+      for (let k = 0, width = this.inputs; k < this.layers; k++, width = size) {
+        const { weight_ih, weight_hh, bias_ih, bias_hh } = this.names[k];
+        const before = this[`before${k}`], hidden = this[`hidden${k}`], cell = this[`cell${k}`];
+        const gates = this[`gates${k}`], at = t * 4 * size;
+        linear(weights[weight_ih], weights[bias_ih], x, xAt, width, gates, at, 4 * size);
+        linear(
+          weights[weight_hh], weights[bias_hh], before, t * size, size, fromHidden, 0, 4 * size,
+        );
+        for (let u = 0; u < 4 * size; u++) {
+          const raw = gates[at + u] + fromHidden[u], isCell = u >= 2 * size && u < 3 * size;
+          gates[at + u] = isCell ? Math.tanh(raw) : sigmoid(raw);
+        }
+        for (let u = 0; u < size; u++) {
+          const i = gates[at + u], f = gates[at + size + u], g = gates[at + 2 * size + u];
+          const c = f * cell[t * size + u] + i * g;
+          cell[(t + 1) * size + u] = c;
+          hidden[t * size + u] = gates[at + 3 * size + u] * Math.tanh(c);
+        }
+        if ((t + 1) * size < before.length) copy(hidden, t * size, before, (t + 1) * size, size);
+        [x, xAt] = [hidden, t * size];
+      }
+      return x;
+    }
+
+    backward(weights, t, dOutput, dInput) {
+      const { size } = this;
+      for (let k = this.layers - 1; k >= 0; k--) {
+        const gates = this[`gates${k}`], cell = this[`cell${k}`], d = this[`d${k}`];
+        const dHidden = this[`dHidden${k}`], dCell = this[`dCell${k}`], at = t * 4 * size;
+        for (let u = 0; u < size; u++) {
+          const i = gates[at + u], f = gates[at + size + u];
+          const g = gates[at + 2 * size + u], o = gates[at + 3 * size + u];
+          const squashed = Math.tanh(cell[(t + 1) * size + u]);
+          const dh = dHidden[u] + (k === this.layers - 1 ? dOutput[u] : this.dBelow[u]);
+          const dc = dCell[u] + dh * o * (1 - squashed * squashed);
+          d[at + u] = dc * g * i * (1 - i);
+          d[at + size + u] = dc * cell[t * size + u] * f * (1 - f);
+          d[at + 2 * size + u] = dc * i * (1 - g * g);
+          d[at + 3 * size + u] = dh * squashed * o * (1 - o);
+          dCell[u] = dc * f;
+        }
+        dHidden.fill(0);
+        linearBack(weights[this.names[k].weight_hh], d, at, 4 * size, dHidden, 0, size);
+        if (k > 0) {
+          this.dBelow ??= new Float64Array(size);
+          this.dBelow.fill(0);
+          linearBack(weights[this.names[k].weight_ih], d, at, 4 * size, this.dBelow, 0, size);
+        } else linearBack(weights[this.names[k].weight_ih], d, at, 4 * size, dInput, 0, this.inputs);
+      }
+    }
+
+    finish(gradients, x, steps) {
+      const { size } = this;
+      for (let k = 0, width = this.inputs; k < this.layers; k++, width = size) {
+        const { weight_ih, weight_hh, bias_ih, bias_hh } = this.names[k], d = this[`d${k}`];
+        weightsBack(gradients[weight_ih], gradients[bias_ih], d, 4 * size, x, width, steps);
+        weightsBack(
+          gradients[weight_hh], gradients[bias_hh], d, 4 * size, this[`before${k}`], size, steps,
+        );
+        for (let u = 0; u < size; u++) {
+          gradients[this.start.hidden][k * size + u] += this[`dHidden${k}`][u];
+          gradients[this.start.cell][k * size + u] += this[`dCell${k}`][u];
+        }
+        x = this[`hidden${k}`];
+      }
+    }
+  }
+
+  // ---- Machines ---------------------------------------------------------------------------------
+
+  /** A Neural Turing Machine that remembers a sequence, and finds the gradient of its cost. */
+  class NTM extends Part {
+    /** @param {object} settings - as `NTM` in Python keeps them */
+    constructor(settings) {
+      super();
+      const {
+        input_size: I, output_size: O, controller = "feedforward", controller_size: C = 100,
+        controller_layers: layers = 1, read_heads: R = 1, write_heads: W = 1,
+        memory_locations: N = 128, memory_width: M = 20, shift_range: r = 1,
+        learned_memory = false,
+      } = settings;
+      const H = R + W, S = 2 * r + 1, A = M + S + 3, F = C + R * M;
+      Object.assign(this, { settings, I, O, C, R, W, H, N, M, S, r, A, F });
+      /** What the controller sees, and how many numbers it tells the heads. */
+      this.X = I + R * M;
+      this.P = H * A + 2 * W * M;
+      this.controller =
+        controller === "lstm"
+          ? new LSTMLayers(this.X, C, layers, (kind, k) =>
+              k === undefined ? `controller.${kind}` : `controller.layers.${k}.${kind}`,
+            )
+          : new TanhLayers(this.X, C, layers);
+      this.shapes = [
+        ...this.controller.shapes,
+        ["heads.linear.weight", [this.P, C]],
+        ["heads.linear.bias", [this.P]],
+        ["output.weight", [O, F]],
+        ["output.bias", [O]],
+        ["initial_reads", [R, M]],
+        ["initial_weighting_logits", [H, N]],
+        ...(learned_memory ? [["initial_memory", [N, M]]] : []),
+      ];
+    }
+
+    /** One row a step; memory, weightings and reads have one more: row t is before step t. */
+    records(steps) {
+      const { O, C, R, W, H, N, M, r, F, X, P } = this;
+      this.controller.reserve(steps);
+      return {
+        seen: steps * X, head: steps * P, feature: steps * F, logits: steps * O,
+        memory: (steps + 1) * N * M, scale: (steps + 1) * N,
+        weighting: (steps + 1) * H * N, reads: (steps + 1) * R * M,
+        keyScale: steps * H, similarity: steps * H * N, content: steps * H * N,
+        gated: steps * H * (N + 2 * r), shifted: steps * H * N, logs: steps * H * N,
+        dHead: steps * P, dLogits: steps * O,
+        dMemory: N * M, dWeighting: H * N, dReads: R * M,
+        dFeature: F, dSeen: X, dContent: H * N, padded: N + 2 * r, stages: W * M,
+        dHidden: C,
+      };
+    }
+
+    // ---- Forwards -------------------------------------------------------------------------------
+
+    /** Run an episode; its logits are then in `logits`, and all else that happened is kept, too. */
+    forward(weights, { steps, inputs, start }) {
+      const { I, X, C, F, R, M, P, H, W, O, seen, feature, head, reads } = this;
+      this.begin(weights, start);
+      for (let t = 0; t < steps; t++) {
+        copy(inputs, t * I, seen, t * X, I);
+        copy(reads, t * R * M, seen, t * X + I, R * M);
+        const hidden = this.controller.forward(weights, t, seen, t * X);
+        copy(hidden, t * C, feature, t * F, C);
+        linear(
+          weights["heads.linear.weight"], weights["heads.linear.bias"],
+          hidden, t * C, C, head, t * P, P,
+        );
+        for (let h = 0; h < H; h++) this.address(t, h);
+        for (let h = 0; h < R; h++) this.read(t, h);
+        for (let h = 0; h < W; h++) this.squashChange(t, h);
+        this.write(t);
+        copy(reads, (t + 1) * R * M, feature, t * F + C, R * M);
+        linear(
+          weights["output.weight"], weights["output.bias"],
+          feature, t * F, F, this.logits, t * O, O,
+        );
+      }
+    }
+
+    /** Put memory, weightings, reads and controller where every sequence starts. */
+    begin(weights, start) {
+      const { N, M, H, R, memory, weighting } = this;
+      this.controller.begin(weights);
+      if (start) copy(start, 0, memory, 0, N * M);
+      else if (weights.initial_memory) copy(weights.initial_memory, 0, memory, 0, N * M);
+      else memory.fill(INITIAL_MEMORY, 0, N * M);
+      for (let i = 0; i < N; i++) this.measure(0, i);
+      copy(weights.initial_weighting_logits, 0, weighting, 0, H * N);
+      for (let h = 0; h < H; h++) softmax(weighting, h * N, N);
+      copy(weights.initial_reads, 0, this.reads, 0, R * M);
+    }
+
+    /** Keep one over the length of a memory row. */
+    measure(t, i) {
+      const { N, M, memory } = this, at = (t * N + i) * M;
+      let squared = 0;
+      for (let j = at; j < at + M; j++) squared += memory[j] * memory[j];
+      this.scale[t * N + i] = 1 / Math.max(Math.sqrt(squared), NORM_FLOOR);
+    }
+
+    /** Move head h at step t: Equations 5 to 9. */
+    address(t, h) {
+      const { H, N, M, S, P, A, head, memory, scale, weighting } = this;
+      const { similarity, content, gated, shifted, logs } = this;
+      const key = t * P + h * A, shifts = key + M + 2, row = t * H + h;
+      const at = row * N, after = at + H * N, ring = row * (N + S - 1);
+      // The head's parameters, each in its range.
+      let squared = 0;
+      for (let j = key; j < key + M; j++) {
+        head[j] = Math.tanh(head[j]);
+        squared += head[j] * head[j];
+      }
+      const beta = (head[key + M] = softplus(head[key + M]));
+      const g = (head[key + M + 1] = sigmoid(head[key + M + 1]));
+      softmax(head, shifts, S);
+      const gamma = (head[shifts + S] = 1 + softplus(head[shifts + S]));
+      // Equations 6 and 5: similarity of the key with every row, and the weighting by content.
+      const keyScale = (this.keyScale[row] = 1 / Math.max(Math.sqrt(squared), NORM_FLOOR));
+      for (let i = 0, cell = t * N * M; i < N; i++) {
+        let dot = 0;
+        for (let j = 0; j < M; j++, cell++) dot += memory[cell] * head[key + j];
+        const K = dot * keyScale * scale[t * N + i];
+        similarity[at + i] = K;
+        content[at + i] = beta * K;
+      }
+      softmax(content, at, N);
+      // Equation 7: interpolation, on a ring that is continued at both ends.
+      const r = this.r;
+      for (let i = 0; i < N; i++) {
+        gated[ring + r + i] = g * content[at + i] + (1 - g) * weighting[at + i];
+      }
+      for (let k = 0; k < r; k++) {
+        gated[ring + k] = gated[ring + N + k];
+        gated[ring + r + N + k] = gated[ring + r + k];
+      }
+      // Equations 8 and 9: shift and sharpening.
+      for (let i = 0; i < N; i++) {
+        let sum = TINY;
+        for (let k = 0; k < S; k++) sum += head[shifts + k] * gated[ring + i + S - 1 - k];
+        shifted[at + i] = sum;
+        weighting[after + i] = gamma * (logs[at + i] = Math.log(sum));
+      }
+      softmax(weighting, after, N);
+    }
+
+    /** Equation 2: what read head h reads at step t. */
+    read(t, h) {
+      const { R, H, N, M, memory, weighting, reads } = this;
+      const to = ((t + 1) * R + h) * M, w = ((t + 1) * H + h) * N;
+      for (let j = 0; j < M; j++) reads[to + j] = 0;
+      for (let i = 0, cell = t * N * M; i < N; i++) {
+        const weight = weighting[w + i];
+        for (let j = 0; j < M; j++, cell++) reads[to + j] += weight * memory[cell];
+      }
+    }
+
+    /** Where in `head` the erase vector of write head h stands; its add vector follows. */
+    changeOf(t, h) {
+      return t * this.P + this.H * this.A + 2 * h * this.M;
+    }
+
+    squashChange(t, h) {
+      const { M, head } = this, at = this.changeOf(t, h);
+      for (let j = at; j < at + M; j++) {
+        head[j] = sigmoid(head[j]);
+        head[j + M] = Math.tanh(head[j + M]);
+      }
+    }
+
+    /** Equations 3 and 4: all heads erase, then all add. */
+    write(t) {
+      const { R, W, H, N, M, head, memory, weighting } = this;
+      const w = ((t + 1) * H + R) * N;
+      for (let i = 0; i < N; i++) {
+        const before = (t * N + i) * M, after = before + N * M;
+        copy(memory, before, memory, after, M);
+        for (let h = 0; h < W; h++) {
+          const e = this.changeOf(t, h), weight = weighting[w + h * N + i];
+          for (let j = 0; j < M; j++) memory[after + j] *= 1 - weight * head[e + j];
+        }
+        for (let h = 0; h < W; h++) {
+          const a = this.changeOf(t, h) + M, weight = weighting[w + h * N + i];
+          for (let j = 0; j < M; j++) memory[after + j] += weight * head[a + j];
+        }
+        this.measure(t + 1, i);
+      }
+    }
+
+    // ---- Backwards ------------------------------------------------------------------------------
+
+    /** Add the gradients of the cost, whose gradient by the logits stands in `dLogits`. */
+    backward(weights, gradients, { steps, start }) {
+      const { I, X, O, C, R, W, H, N, M, F, P, dHead } = this;
+      const { dLogits, dFeature, dSeen, dReads, dMemory, dWeighting, dHidden } = this;
+      dMemory.fill(0);
+      dWeighting.fill(0);
+      dReads.fill(0);
+      for (let t = steps - 1; t >= 0; t--) {
+        dFeature.fill(0);
+        linearBack(weights["output.weight"], dLogits, t * O, O, dFeature, 0, F);
+        for (let j = 0; j < R * M; j++) dReads[j] += dFeature[C + j];
+        this.writeBack(t);
+        for (let h = 0; h < R; h++) this.readBack(t, h);
+        for (let h = 0; h < H; h++) this.addressBack(t, h);
+        copy(dFeature, 0, dHidden, 0, C);
+        linearBack(weights["heads.linear.weight"], dHead, t * P, P, dHidden, 0, C);
+        dSeen.fill(0);
+        this.controller.backward(weights, t, dHidden, dSeen);
+        copy(dSeen, I, dReads, 0, R * M);
+      }
+      this.controller.finish(gradients, this.seen, steps);
+      const hidden = this.controller[`hidden${this.controller.layers - 1}`];
+      weightsBack(
+        gradients["heads.linear.weight"], gradients["heads.linear.bias"],
+        dHead, P, hidden, C, steps,
+      );
+      weightsBack(
+        gradients["output.weight"], gradients["output.bias"], dLogits, O, this.feature, F, steps,
+      );
+      for (let h = 0; h < H; h++) softmaxBack(this.weighting, h * N, dWeighting, h * N, N);
+      const add = (to, from) => to?.forEach((_, i) => (to[i] += from[i]));
+      add(gradients.initial_weighting_logits, dWeighting);
+      add(gradients.initial_reads, dReads);
+      if (!start) add(gradients.initial_memory, dMemory);
+    }
+
+    /** Equations 4 and 3, backwards. */
+    writeBack(t) {
+      const { R, W, H, N, M, head, memory, weighting, dHead, dMemory, dWeighting, stages } = this;
+      const w = ((t + 1) * H + R) * N, first = this.changeOf(t, 0);
+      dHead.fill(0, first, first + 2 * W * M);
+      for (let i = 0; i < N; i++) {
+        const row = i * M;
+        copy(memory, (t * N + i) * M, stages, 0, M);
+        for (let h = 0; h < W; h++) {
+          const e = first + 2 * h * M, a = e + M, weight = weighting[w + h * N + i];
+          let sum = 0;
+          for (let j = 0; j < M; j++) {
+            sum += dMemory[row + j] * head[a + j];
+            dHead[a + j] += weight * dMemory[row + j];
+          }
+          dWeighting[(R + h) * N + i] += sum;
+          if (h + 1 === W) continue;
+          for (let j = h * M; j < (h + 1) * M; j++) {
+            stages[j + M] = stages[j] * (1 - weight * head[e + j - h * M]);
+          }
+        }
+        for (let h = W - 1; h >= 0; h--) {
+          const e = first + 2 * h * M, weight = weighting[w + h * N + i];
+          let sum = 0;
+          for (let j = 0; j < M; j++) {
+            const erased = dMemory[row + j] * stages[h * M + j];
+            sum += erased * head[e + j];
+            dHead[e + j] -= weight * erased;
+            dMemory[row + j] *= 1 - weight * head[e + j];
+          }
+          dWeighting[(R + h) * N + i] -= sum;
+        }
+      }
+      for (let h = 0; h < W; h++) {
+        const e = first + 2 * h * M;
+        for (let j = e; j < e + M; j++) {
+          dHead[j] *= head[j] * (1 - head[j]);
+          dHead[j + M] *= 1 - head[j + M] * head[j + M];
+        }
+      }
+    }
+
+    /** Equation 2, backwards. */
+    readBack(t, h) {
+      const { H, N, M, memory, weighting, dReads, dMemory, dWeighting } = this;
+      const w = ((t + 1) * H + h) * N, before = t * N * M;
+      for (let i = 0, cell = 0; i < N; i++) {
+        const weight = weighting[w + i];
+        let sum = 0;
+        for (let j = h * M; j < (h + 1) * M; j++, cell++) {
+          sum += memory[before + cell] * dReads[j];
+          dMemory[cell] += weight * dReads[j];
+        }
+        dWeighting[h * N + i] += sum;
+      }
+    }
+
+    /** Equations 9 to 5, backwards; leaves what the weighting before receives in `dWeighting`. */
+    addressBack(t, h) {
+      const { H, N, M, S, r, P, A, head, memory, scale, weighting, dHead, dMemory } = this;
+      const { similarity, content, gated, shifted, logs, dWeighting, dContent, padded } = this;
+      const key = t * P + h * A, shifts = key + M + 2, row = t * H + h;
+      const at = row * N, after = at + H * N, ring = row * (N + S - 1), d = h * N;
+      const beta = head[key + M], g = head[key + M + 1], gamma = head[shifts + S];
+      // Equation 9: sharpening, γ = 1 + softplus.
+      softmaxBack(weighting, after, dWeighting, d, N);
+      let dGamma = 0;
+      for (let i = 0; i < N; i++) {
+        dGamma += dWeighting[d + i] * logs[at + i];
+        padded[r + i] = (dWeighting[d + i] * gamma) / shifted[at + i];
+      }
+      dHead[shifts + S] = dGamma * -Math.expm1(1 - gamma);
+      for (let k = 0; k < r; k++) {
+        padded[k] = padded[N + k];
+        padded[r + N + k] = padded[r + k];
+      }
+      // Equation 8: shift.
+      for (let k = 0; k < S; k++) {
+        let sum = 0;
+        for (let i = 0; i < N; i++) sum += padded[r + i] * gated[ring + i + S - 1 - k];
+        dHead[shifts + k] = sum;
+      }
+      softmaxBack(head, shifts, dHead, shifts, S);
+      // Equation 7: interpolation.
+      let dGate = 0;
+      for (let i = 0; i < N; i++) {
+        let dGated = 0;
+        for (let k = 0; k < S; k++) dGated += head[shifts + k] * padded[i + k];
+        dGate += dGated * (content[at + i] - weighting[at + i]);
+        dContent[i] = g * dGated;
+        dWeighting[d + i] = (1 - g) * dGated;
+      }
+      dHead[key + M + 1] = dGate * g * (1 - g);
+      // Equations 5 and 6: content, β = softplus, and similarity.
+      softmaxBack(content, at, dContent, 0, N);
+      const keyScale = this.keyScale[row];
+      let dBeta = 0, turned = 0;
+      dHead.fill(0, key, key + M);
+      for (let i = 0, cell = 0; i < N; i++) {
+        const K = similarity[at + i], dK = beta * dContent[i], s = scale[t * N + i];
+        dBeta += dContent[i] * K;
+        turned += dK * K; // what would only change a length changes no cosine
+        const c = dK * s * keyScale, length = dK * K * s * s;
+        for (let j = 0; j < M; j++, cell++) {
+          const m = memory[t * N * M + cell];
+          dHead[key + j] += c * m;
+          dMemory[cell] += c * head[key + j] - length * m;
+        }
+      }
+      dHead[key + M] = dBeta * -Math.expm1(-beta);
+      for (let j = key; j < key + M; j++) {
+        const k = head[j];
+        dHead[j] = (dHead[j] - k * turned * keyScale * keyScale) * (1 - k * k);
+      }
+    }
+  }
+
+  /** The baseline: stacked LSTM layers and a linear output layer; it has no memory outside. */
+  class LSTM extends Part {
+    constructor(settings) {
+      super();
+      const { input_size: I, output_size: O, hidden_size: C = 256, layers = 3 } = settings;
+      Object.assign(this, { settings, I, O, C });
+      this.controller = new LSTMLayers(I, C, layers, (kind, k) =>
+        k === undefined ? kind : `lstm.${kind}_l${k}`,
+      );
+      this.shapes = [...this.controller.shapes, ["output.weight", [O, C]], ["output.bias", [O]]];
+    }
+
+    records(steps) {
+      this.controller.reserve(steps);
+      const { I, O, C } = this;
+      return { seen: steps * I, logits: steps * O, dLogits: steps * O, dHidden: C, dSeen: I };
+    }
+
+    forward(weights, { steps, inputs }) {
+      const { I, C, O, controller } = this;
+      controller.begin(weights);
+      copy(inputs, 0, this.seen, 0, steps * I);
+      for (let t = 0; t < steps; t++) {
+        const hidden = controller.forward(weights, t, inputs, t * I);
+        linear(
+          weights["output.weight"], weights["output.bias"],
+          hidden, t * C, C, this.logits, t * O, O,
+        );
+      }
+    }
+
+    backward(weights, gradients, { steps }) {
+      const { O, C, controller, dLogits, dHidden, dSeen } = this;
+      for (let t = steps - 1; t >= 0; t--) {
+        dHidden.fill(0);
+        linearBack(weights["output.weight"], dLogits, t * O, O, dHidden, 0, C);
+        controller.backward(weights, t, dHidden, dSeen);
+      }
+      controller.finish(gradients, this.seen, steps);
+      const hidden = controller[`hidden${controller.layers - 1}`];
+      weightsBack(
+        gradients["output.weight"], gradients["output.bias"], dLogits, O, hidden, C, steps,
+      );
+    }
+  }
+
+  const build = (settings) =>
+    "memory_locations" in settings ? new NTM(settings) : new LSTM(settings);
+
+  /** Make room for a machine's weights, or their gradients: one array, and views by name. */
+  function allocate({ shapes }) {
+    const sizes = shapes.map(([, shape]) => shape.reduce((a, b) => a * b));
+    const flat = new Float64Array(sizes.reduce((a, b) => a + b));
+    let at = 0;
+    const views = shapes.map(([name], k) => [name, flat.subarray(at, (at += sizes[k]))]);
+    return { flat, ...Object.fromEntries(views) };
+  }
+
+  /**
+   * Run an episode; returns its cost in nats, over the steps that count.
+   * @param {{steps: number, inputs: Float64Array, targets: Float64Array, asked: Uint8Array}} episode
+   * @param {number} share - of the cost whose gradient is left in `dLogits`
+   */
+  function cost(machine, weights, episode, share = 1) {
+    machine.reserve(episode.steps);
+    machine.forward(weights, episode);
+    const { O, logits, dLogits } = machine, { steps, targets, asked } = episode;
+    let nats = 0;
+    for (let t = 0; t < steps; t++) {
+      for (let at = t * O; at < (t + 1) * O; at++) {
+        if (asked[t]) nats += softplus(logits[at]) - targets[at] * logits[at];
+        dLogits[at] = asked[t] ? share * (sigmoid(logits[at]) - targets[at]) : 0;
+      }
+    }
+    return nats;
+  }
+
+  /** Add the gradient of an episode's share of the cost; returns the whole cost, in nats. */
+  function learn(machine, weights, gradients, episode, share) {
+    const nats = cost(machine, weights, episode, share);
+    machine.backward(weights, gradients, episode);
+    return nats;
+  }
+
+  return { NTM, LSTM, build, allocate, cost, learn, sigmoid };
+}
+
+const Learning = (() => {
+  const core = learningCore();
+
+  const flatten = (nested) => Float64Array.from(nested.length === undefined ? [nested] : deep(nested));
+  const deep = (list) => (typeof list[0] === "object" ? Array.from(list).flatMap(deep) : list);
+  /** Give a flat array the form of a nested one. */
+  function like(nested, flat) {
+    let at = 0;
+    const shape = (list) =>
+      Array.from(list, (part) => (typeof part === "object" ? shape(part) : flat[at++]));
+    return shape(nested);
+  }
+
+  /** Take sequence b out of a batch, (T, B, size) or (T, size). */
+  const sequenceOf = (batch, b) =>
+    Float64Array.from(deep(batch.map((step) => (typeof step[0] === "object" ? step[b] : step))));
+
+  /**
+   * Compute the cost of a batch, in nats, and its gradient by every weight.
+   * @param {object} settings - of an `NTM` or an `LSTMBaseline`, as Python keeps them
+   * @param {Object<string, number[]>} tensors - the weights by PyTorch's names, nested or flat
+   * @param {number[][]} inputs - (T, B, I), or (T, I) for one sequence
+   * @param {number[][]} targets - (T, B, O), or (T, O)
+   * @param {boolean[]} mask - the steps that count, (T) or (T, B)
+   * @returns {Promise<{loss: number, gradients: object}>} the gradients in the form of the weights
+   */
+  async function gradient(settings, tensors, inputs, targets, mask) {
+    const machine = core.build(settings);
+    const weights = core.allocate(machine), gradients = core.allocate(machine);
+    for (const [name] of machine.shapes) {
+      if (!(name in tensors)) throw new Error(`tensors: ${name} is missing`);
+      const values = flatten(tensors[name]), { length } = weights[name];
+      if (values.length !== length) {
+        throw new Error(`tensors: ${name} has ${values.length} numbers instead of ${length}`);
+      }
+      weights[name].set(values);
+    }
+    const isBatch = typeof inputs[0][0] === "object", size = isBatch ? inputs[0].length : 1;
+    let loss = 0;
+    for (let b = 0; b < size; b++) {
+      const episode = {
+        steps: inputs.length,
+        inputs: sequenceOf(inputs, b),
+        targets: sequenceOf(targets, b),
+        asked: Uint8Array.from(mask, (step) => Number(typeof step === "object" ? step[b] : step)),
+      };
+      loss += core.learn(machine, weights, gradients, episode, 1 / size) / size;
+    }
+    const found = machine.shapes.map(([name]) => [name, like(tensors[name], gradients[name])]);
+    return { loss, gradients: Object.fromEntries(found) };
+  }
+
+  return { core, gradient };
+})();
+window.Learning = Learning;
