@@ -623,44 +623,59 @@ def strips(figure: Figure) -> list[list[float]]:
     ]
 
 
+def predictions_of(
+    rows: dict[str, torch.Tensor],
+    arrows: dict[str, dict[str, int]] | None = None,
+    shown: tuple[int, int] | None = None,
+    against: str = "",
+) -> Figure:
+    """Draw predictions of nine random bits."""
+    return plots.predictions(plots.Excerpt(random(9), rows, arrows or {}, shown), against=against)
+
+
 def test_predictions_stand_below_the_bit_that_they_are_about() -> None:
     bits = torch.tensor([0.0, 1, 1, 0, 1, 0, 1, 1])
     said = torch.tensor([0.9, 0.9, 0.9, 0.9, 0.1, 0.2, 0.3])  # the last is about the eighth bit
-    figure = plots.predictions(bits, {"Optimal": said, "NTM": 1 - said}, arrows=[7])
-    top, optimal, ntm = strips(figure)
+    rows = {"Optimal": said, "NTM": 1 - said, "LSTM": said}
+    figure = plots.predictions(plots.Excerpt(bits, rows, {"NTM": {"A": 7}}))
+    top, optimal, ntm, _ = strips(figure)
     assert top == bits.tolist()
     assert optimal == pytest.approx([-1] * 5 + [0.1, 0.2, 0.3])
     assert ntm == pytest.approx([-1] * 5 + [0.9, 0.8, 0.7])
     panels = [axis for axis in figure.axes if axis.images]
-    assert [axis.get_ylabel() for axis in panels] == ["Input", "Optimal", "NTM"]
+    assert [axis.get_ylabel() for axis in panels] == ["Input", "Optimal", "NTM", "LSTM"]
     assert panels[-1].get_xlabel() == "bit"
     for axis in panels:
         left, right = axis.get_xlim()
         assert (left, right) == (0.5, 8.5)
-    assert arrows(panels[-1]) == [(7, 0)]
-    assert [text.get_text() for text in panels[-1].texts] == ["A"]
+    assert [arrows(axis) for axis in panels] == [[], [], [(7, 0)], []], "under the row they mark"
+    assert [text.get_text() for text in panels[2].texts] == ["A"]
     assert nothing_is_cut_off(figure)
 
 
-def test_predictions_through_a_lens() -> None:
+def test_predictions_beside_each_other_and_how_far_they_are_from_one_of_them() -> None:
     bits, said = random(200, seed=1).round(), random(199)
-    figure = plots.predictions(bits, {"NTM": said}, arrows=[30, 20], shown=(20, 40))
-    top, ntm = strips(figure)
+    other = said.flip(0)
+    rows = {"Optimal": said, "NTM": other}
+    lens = plots.Excerpt(bits, rows, {"NTM": {"B": 30, "A": 20}}, (20, 40))
+    figure = plots.predictions(plots.Excerpt(bits, rows), lens, against="Optimal")
+    _, _, _, whole, top, optimal, ntm, apart = strips(figure)
     assert top == bits[19:40].tolist()
-    assert ntm == pytest.approx(said[18:39].tolist(), abs=1e-5)
+    assert optimal == pytest.approx(said[18:39].tolist(), abs=1e-5)
+    assert ntm == pytest.approx(other[18:39].tolist(), abs=1e-5)
+    assert apart == pytest.approx((said - other)[18:39].abs().tolist(), abs=1e-5)
+    assert whole[19:40] == apart and whole[:5] == [-1] * 5
     axis = [axis for axis in figure.axes if axis.images][-1]
     assert axis.get_xlim() == (19.5, 40.5)
     assert axis.get_xticks()[0] == 20
     assert arrows(axis) == [(30, 0), (20, 0)]
-    assert [text.get_text() for text in axis.texts] == ["A", "B"]
-    figure = plots.predictions(bits, {"NTM": said}, arrows=[30], letters="B", shown=(20, 40))
-    axis = [axis for axis in figure.axes if axis.images][-1]
-    assert [text.get_text() for text in axis.texts] == ["B"]
+    assert [text.get_text() for text in axis.texts] == ["B", "A"]
+    assert nothing_is_cut_off(figure)
 
 
 @pytest.mark.parametrize("length", [6, 100, 200, 600])
 def test_predictions_have_whole_pixels(length: int) -> None:
-    figure = plots.predictions(torch.ones(length), {"NTM": torch.ones(length - 1)})
+    figure = plots.predictions(plots.Excerpt(torch.ones(length), {"NTM": torch.ones(length - 1)}))
     axis = next(axis for axis in figure.axes if axis.images)
     pixels = axis.get_position().width * figure.get_figwidth() * figure.dpi / length
     assert pixels == pytest.approx(round(pixels))
@@ -688,6 +703,7 @@ def test_visits_points_at_steps_in_two_colours() -> None:
         {"Input": greys},
         {"adds": inside, "weighting": inside.abs()},
         {"weighting": {"context 1": [3, 9], "context 2": [4]}},
+        names={"weighting": list("abcdefgh")},
     )
     shown = images(figure)
     assert np.allclose(shown[0][:, 0], greys)
@@ -695,6 +711,7 @@ def test_visits_points_at_steps_in_two_colours() -> None:
     assert np.allclose(shown[2], inside.abs())
     below = next(axis for axis in figure.axes if axis.get_title(loc="left") == "weighting")
     assert arrows(below) == [(3, 0), (9, 0), (4, 0)]
+    assert [label.get_text() for label in below.get_yticklabels()] == list("abcdefgh")
     colours = [text.get_color() for text in below.texts]
     assert colours[0] == colours[1] == plots.MARK != colours[2]
     assert any("context 2" in text.get_text() for text in figure.texts)
@@ -844,14 +861,14 @@ CASE = ("case", torch.zeros(3, 2), torch.zeros(3, 2))
         (lambda: plots.learning_curves({"lstm": History()}, floor=0), "floor: expected a positive"),
         (lambda: plots.by_difficulty({}), "something to draw"),
         (lambda: plots.recall_steps(random(2, 10), "bits"), "table: expected a multiple of 4"),
-        (lambda: plots.predictions(random(9), {}), "something to draw"),
-        (lambda: plots.predictions(random(9), {"NTM": random(9)}), r"NTM: .*\(8,\), got \(9,\)"),
-        (lambda: plots.predictions(random(9), {"NTM": random(8) + 9}), "NTM: .*probabilities"),
-        (lambda: plots.predictions(random(9), {"NTM": random(8)}, arrows=[0]), "arrows: .* 1 to 9"),
-        (
-            lambda: plots.predictions(random(9), {"NTM": random(8)}, shown=(3, 10)),
-            "shown: expected two bits from 1 to 9",
-        ),
+        (lambda: plots.predictions(), "something to draw"),
+        (lambda: predictions_of({}), "something to draw"),
+        (lambda: predictions_of({"NTM": random(9)}), r"NTM: .*\(8,\), got \(9,\)"),
+        (lambda: predictions_of({"NTM": random(8) + 9}), "NTM: .*probabilities"),
+        (lambda: predictions_of({"NTM": random(8)}, {"NTM": {"A": 0}}), "arrows: .* 1 to 9"),
+        (lambda: predictions_of({"NTM": random(8)}, {"LSTM": {"A": 2}}), "arrows: .*'LSTM'"),
+        (lambda: predictions_of({"NTM": random(8)}, shown=(3, 10)), "shown: expected two bits"),
+        (lambda: predictions_of({"NTM": random(8)}, against="best"), "rows: .*against='best'"),
         (lambda: plots.along({}, window=2), "something to draw"),
         (lambda: plots.along({"a": random(3, 2)}, window=4), "window: expected at most 3"),
         (lambda: plots.along({"a": random(3, 2)}, window=0), "window: .*at least 1"),

@@ -18,7 +18,7 @@ from ntm_tutorial.plots.machine import (
     used_locations,
     weighting_bars,
 )
-from ntm_tutorial.plots.ngrams import along, predictions, visits
+from ntm_tutorial.plots.ngrams import Excerpt, along, predictions, visits
 from ntm_tutorial.plots.recall import recall_steps
 from ntm_tutorial.plots.results import (
     by_difficulty,
@@ -64,6 +64,7 @@ __all__ = [
     "STYLE",
     "UNIT",
     "WIDTH",
+    "Excerpt",
     "Frame",
     "Scale",
     "Tape",

@@ -1,12 +1,14 @@
 """Dynamic N-grams: what was predicted of a sequence of bits, and what recurs in it."""
 
-from collections.abc import Sequence
-from string import ascii_uppercase
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -15,6 +17,7 @@ from ntm_tutorial.plots.checks import Array, as_array, check_probabilities, give
 from ntm_tutorial.plots.drawing import (
     GREYS,
     Page,
+    Scale,
     colour_bar,
     draw_cells,
     few_ticks,
@@ -24,18 +27,36 @@ from ntm_tutorial.plots.drawing import (
     scale_for,
     write_title,
 )
-from ntm_tutorial.plots.style import MARK, OTHERS, SHADE, WIDTH, look_of
+from ntm_tutorial.plots.style import MARK, OTHERS, PAPER, SHADE, WIDTH, look_of
 from ntm_tutorial.tasks.dynamic_ngrams import CONTEXT
 
+DIFFERENCES = LinearSegmentedColormap.from_list("differences", [PAPER, "#f2a7a0", MARK, "#5a0f1c"])
+"""Light where there is none, then red, then dark."""
 
-def predictions(
-    bits: Tensor,
-    rows: dict[str, Tensor],
-    *,
-    arrows: Sequence[int] = (),
-    letters: str = ascii_uppercase,
-    shown: tuple[int, int] | None = None,
-) -> Figure:
+
+class Excerpt(NamedTuple):
+    """A stretch of a sequence of bits, and what was predicted of it.
+
+    Attributes:
+        bits: a sequence (L,) of zeros and ones.
+        rows: for each row's name, probabilities (L - 1,) of a 1; entry ``t`` is what was said
+            after ``bits[t]``, about ``bits[t + 1]``.
+        arrows: for a row's name, bits that red arrows point out, under their letters.
+        shown: the first and the last bit to draw; left out, all.
+    """
+
+    bits: Tensor
+    rows: Mapping[str, Tensor]
+    arrows: Mapping[str, Mapping[str, int]] = MappingProxyType({})
+    shown: tuple[int, int] | None = None
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """The first and the last bit to draw."""
+        return self.shown or (1, len(self.bits))
+
+
+def predictions(*excerpts: Excerpt, against: str = "") -> Figure:
     """Arrange bits over what was predicted for them, as Figure 14 of the paper does.
 
     A column stands for a bit: on top the bit itself, below it each prediction, made before the bit
@@ -43,48 +64,97 @@ def predictions(
     blank. Here black is 0 and white is 1, as in the paper.
 
     Args:
-        bits: a sequence (L,) of zeros and ones.
-        rows: for each row's name, probabilities (L - 1,) of a 1; entry ``t`` is what was said
-            after ``bits[t]``, about ``bits[t + 1]``.
-        arrows: bits that red arrows point out.
-        letters: what to write under the arrows.
-        shown: the first and the last bit to draw; left out, all.
+        excerpts: what to draw, from left to right; all with the same rows.
+        against: a row's name; below each row after it a strip shows how far the two differ.
 
     Raises:
-        ValueError: if there is no row, shapes do not fit, or ``shown`` or an arrow is outside.
+        ValueError: if there is nothing to draw, shapes do not fit, rows are not the same
+            everywhere, or ``shown`` or an arrow is outside.
     """
-    length = len(as_array("bits", bits, "L"))
-    first, last = shown or (1, length)
+    parts = [_greys(excerpt) for excerpt in given(excerpts)]
+    names = list(parts[0])
+    if any(list(part) != names for part in parts) or (against and against not in names):
+        raise ValueError(f"rows: expected {names} in every excerpt, and one of them as {against=}")
+    strips = names[names.index(against) + 1 :] if against else []
+    arrows = {name for excerpt in excerpts for name in excerpt.arrows}
+    apart = {(name, i): np.abs(part[name] - part[against])
+             for i, part in enumerate(parts) for name in strips}  # fmt: skip
+    scale = Scale(DIFFERENCES, 0.0, max((np.nanmax(one) for one in apart.values()), default=1.0))
+    left, tall, thin, gap, top = 0.78, 0.3, 0.17, 0.08, 0.45
+    under = {name: (thin + 0.02) * (name in strips) + 0.36 * (name in arrows) for name in names}
+    height = top + (tall + gap) * len(names) + sum(under.values()) + 0.46
+    page = Page(plt.figure(figsize=(WIDTH, height), layout="none"), WIDTH, height)
+    probability_bar(page, GREYS)
+    if strips:
+        _difference_bar(page, scale, left, against)
+    for i, (excerpt, across) in enumerate(zip(excerpts, _widths(excerpts, left), strict=True)):
+        (first, last), y = excerpt.span, height - top
+        for name in names:
+            axis = page.axes(left, y - tall, across, tall)
+            _strip(axis, parts[i][name][first - 1 : last], first)
+            if i == 0:
+                name_panel(axis, name)
+            if name in strips:
+                axis = page.axes(left, y - tall - 0.02 - thin, across, thin)
+                _strip(axis, apart[name, i][first - 1 : last], first, scale)
+            point_at(axis, excerpt.arrows.get(name, {}).values(),
+                     letters="".join(excerpt.arrows.get(name, {})))  # fmt: skip
+            y -= tall + gap + under[name]
+        axis.tick_params(labelbottom=True, bottom=True, pad=2)
+        axis.set_xlabel("bit")
+        left += across + 0.2
+    return page.figure
+
+
+def _greys(excerpt: Excerpt) -> dict[str, Array]:
+    """Return the bits and each row of predictions, as they stand over each other."""
+    bits = as_array("bits", excerpt.bits, "L")
+    length, (first, last) = len(bits), excerpt.span
     if not 1 <= first < last <= length:
-        raise ValueError(f"shown: expected two bits from 1 to {length}, got {shown}")
-    if any(not first <= bit <= last for bit in arrows):
-        raise ValueError(f"arrows: expected bits from {first} to {last}, got {list(arrows)}")
-    panels = {"Input": as_array("bits", bits, "L")}
-    for name, values in given(rows).items():
+        raise ValueError(f"shown: expected two bits from 1 to {length}, got {excerpt.shown}")
+    panels = {"Input": bits}
+    for name, values in given(excerpt.rows).items():
         check_probabilities(name, values)
         if values.shape != (length - 1,):
             raise ValueError(f"{name}: expected shape ({length - 1},), got {tuple(values.shape)}")
         said = np.insert(as_array(name, values, "L"), 0, np.nan)
         panels[name] = np.where(np.arange(length) < CONTEXT, np.nan, said)
-    left, tall, gap, top, under = 0.72, 0.3, 0.07, 0.45, 0.66 if arrows else 0.46
-    height = top + (tall + gap) * len(panels) + under
-    page = Page(plt.figure(figsize=(WIDTH, height), layout="none"), WIDTH, height)
-    probability_bar(page, GREYS)
-    across = _across(WIDTH - left - 0.2, last - first + 1)
-    for place, (name, values) in enumerate(panels.items()):
-        axis = page.axes(left, height - top - tall - place * (tall + gap), across, tall)
-        _strip(axis, values[first - 1 : last], first)
-        name_panel(axis, name)
-    axis.tick_params(labelbottom=True, bottom=True)
-    axis.set_xlabel("bit")
-    point_at(axis, arrows, letters=letters)
-    return page.figure
+    for name, marks in excerpt.arrows.items():
+        if name not in panels or any(not first <= bit <= last for bit in marks.values()):
+            raise ValueError(
+                f"arrows: expected bits from {first} to {last} of {list(panels)}, "
+                f"got {dict(marks)} of {name!r}"
+            )
+    return panels
+
+
+def _widths(excerpts: Sequence[Excerpt], left: float) -> list[float]:
+    """Share the page's width: most of it to the longest, and what that leaves to the others."""
+    room = WIDTH - left - 0.2 * len(excerpts)
+    counts = [last - first + 1 for first, last in (excerpt.span for excerpt in excerpts)]
+    shares = [max(count, max(counts) / 4) for count in counts]
+    widths = dict.fromkeys(range(len(counts)), 0.0)
+    for i in sorted(widths, key=lambda i: -counts[i]):
+        waiting = sum(shares[j] for j in widths if not widths[j])
+        widths[i] = _across((room - sum(widths.values())) * shares[i] / waiting, counts[i])
+    return list(widths.values())
+
+
+def _difference_bar(page: Page, scale: Scale, x: float, against: str) -> None:
+    """Draw the colours of the strips in the upper left corner."""
+    y = page.height - 0.2
+    bar = page.axes(x + 1.45, y - 0.05, 0.8, 0.1)
+    colour_bar(page.figure, scale, "", cax=bar, orientation="horizontal", ticks=[])
+    page.text(x, y, f"distance from {against}", va="center", size=8)
+    page.text(x + 1.4, y, "0", va="center", ha="right", size=8)
+    page.text(x + 2.3, y, f"{scale.high:.2f}", va="center", size=8)
 
 
 def visits(
     strips: dict[str, Tensor],
     panels: dict[str, Tensor],
     marks: dict[str, dict[str, Sequence[int]]],
+    names: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Figure:
     """Follow recurring contexts through a sequence, as Figure 15 of the paper does.
 
@@ -93,6 +163,7 @@ def visits(
         panels: what happened inside, each (T, rows): vectors added, weightings.
         marks: for a panel's name, what to point at: steps under each label. The first label's
             arrows are red, the second's green.
+        names: for a panel's name, what each of its rows is called.
 
     Raises:
         ValueError: if there is nothing to draw, shapes do not fit, or marks name no panel.
@@ -104,7 +175,10 @@ def visits(
         if name not in drawn:
             raise ValueError(f"marks: expected panels of {list(drawn)}, got {name!r}")
     left, right, top, above = 0.48, 0.55, 0.4, 0.24
-    tall = {name: min(1.8, max(0.8, 0.045 * array.shape[1])) for name, array in drawn.items()}
+    tall = {
+        name: 0.09 * array.shape[1] if name in names else min(1.8, max(0.8, 0.045 * array.shape[1]))
+        for name, array in drawn.items()
+    }
     space = {name: above + 0.16 * (name in marks) for name in drawn}
     height = top + 0.37 * len(rows) + sum(tall.values()) + sum(space.values()) + 0.45
     page = Page(plt.figure(figsize=(WIDTH, height), layout="none"), WIDTH, height)
@@ -122,8 +196,10 @@ def visits(
         scale = scale_for(array)
         draw_cells(axis, array, scale, cell=0.0)
         axis.set_title(name, pad=3, size=8.5)
-        axis.set_yticks([])
+        called = names.get(name, ())
+        axis.set_yticks(range(len(called)), called, size=5.5)
         axis.tick_params(labelbottom=False, bottom=False)
+        axis.tick_params(axis="y", length=0)
         bar = page.axes(left + across + 0.07, y, 0.07, tall[name])
         colour_bar(page.figure, scale, "", cax=bar)
         bar.locator_params(axis="y", nbins=3)
@@ -145,17 +221,18 @@ def _across(room: float, columns: int) -> float:
     return min(30, int(pixels) if pixels >= 1 else pixels) * columns / dpi
 
 
-def _strip(axis: Axes, values: Array, first: int) -> None:
-    """Draw one row of greys, its columns counted from ``first``."""
+def _strip(axis: Axes, values: Array, first: int, scale: Scale = GREYS) -> None:
+    """Draw one row of greys or of another scale, its columns counted from ``first``."""
     last = first + len(values) - 1
     axis.set_facecolor(SHADE)
-    axis.imshow(
-        values[None], cmap=GREYS.colours, vmin=0, vmax=1, extent=(first - 0.5, last + 0.5, 0, 1)
-    )
+    axis.imshow(values[None], cmap=scale.colours, vmin=scale.low, vmax=scale.high,
+                extent=(first - 0.5, last + 0.5, 0, 1))  # fmt: skip
     axis.spines[:].set_visible(True)
-    step = few_ticks(len(values), most=12)[1]
+    inches = axis.bbox.width / mpl.rcParams["figure.dpi"]
+    step = few_ticks(len(values), most=max(2, int(2.2 * inches)))[1]
     ticks = list(range(-(-first // step) * step, last + 1, step))
     axis.set_xticks([first, *ticks] if ticks[0] - first > step / 2 else ticks)
+    axis.set_yticks([])
     axis.tick_params(bottom=False, labelbottom=False, length=2, pad=2)
 
 
