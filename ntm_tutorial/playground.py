@@ -10,15 +10,14 @@ import copy
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from ntm_tutorial import pretrained
 from ntm_tutorial.evaluation import testing_seed
-from ntm_tutorial.models.lstm import LSTMBaseline
-from ntm_tutorial.ntm import NTM
+from ntm_tutorial.models import FAMILIES, SequenceModel, family_of, run_traced
 from ntm_tutorial.tasks import Task
 
 PART = 2**20
@@ -62,17 +61,13 @@ def pack_machine(model: nn.Module) -> Pack:
     The start is computed here, so that the browser need not know which of it was learned.
 
     Raises:
-        ValueError: if the model is neither an NTM nor an LSTM of this package.
+        ValueError: if the pages cannot run such a model.
     """
-    if isinstance(model, NTM):
-        memory, weighting, reads, controller = model.initial_state(1)
-        start = {"memory": memory, "weighting": weighting, "reads": reads}
-    elif isinstance(model, LSTMBaseline):
-        start, controller = {}, tuple(zip(*model.initial_state(1), strict=True))
-    else:
-        raise ValueError(f"model: expected an NTM or an LSTMBaseline, got {type(model).__name__}")
-    for layer, (hidden, cell) in enumerate(controller):
-        start |= {f"hidden.{layer}": hidden, f"cell.{layer}": cell}
+    kind = family_of(model)
+    if kind is None or kind.start is None:
+        known = [name for name, row in FAMILIES.items() if row.start is not None]
+        raise ValueError(f"model: expected one of {known}, got {type(model).__name__}")
+    start = kind.start(cast(SequenceModel, model).initial_state(1))
     tensors = {name: value for name, value in model.state_dict().items() if "initial" not in name}
     tensors |= {f"start.{name}": value for name, value in start.items()}
     return pack(tensors) | {"settings": model.settings}
@@ -104,21 +99,20 @@ def golden_case(model: nn.Module, task: Task, seed: int = 0, **difficulty: int) 
     In single precision, rounding alone can move a long answer by more than the tests allow.
 
     Args:
-        model: an NTM or an LSTM.
+        model: of any family.
         task: the task to draw from.
         seed: which sequence, 0 to 2**30 - 1.
         difficulty: such as ``length=120``.
 
     Returns:
-        ``inputs`` (T, I), ``logits`` (T, O) and, of an NTM, ``weightings`` (T, H, N), packed.
+        ``inputs`` (T, I), ``logits`` (T, O) and, where the model has heads, ``weightings``
+        (T, H, N), packed.
     """
     generator = torch.Generator().manual_seed(testing_seed(seed))
     inputs = task.sample(1, generator=generator, **difficulty).inputs.double()
     model = copy.deepcopy(model).double()
-    case = {"inputs": inputs}
-    if isinstance(model, NTM):
-        case["logits"], trace = model.trace(inputs)
+    logits, trace = run_traced(model, inputs)
+    case = {"inputs": inputs, "logits": logits}
+    if hasattr(trace, "weighting"):
         case["weightings"] = trace.weighting
-    else:
-        case["logits"], _ = model(inputs)
     return pack(case)

@@ -816,7 +816,9 @@ def test_numbers_are_packed_without_loss() -> None:
 
 
 def test_only_our_machines_are_packed() -> None:
-    with pytest.raises(ValueError, match=r"model: expected an NTM or an LSTMBaseline, got Linear"):
+    with pytest.raises(
+        ValueError, match=r"model: expected one of \['ntm-feedforward', .*, got Linear"
+    ):
         playground.pack_machine(torch.nn.Linear(2, 2))
 
 

@@ -34,6 +34,7 @@ from torch.profiler import ProfilerActivity, profile
 from ntm_tutorial import storage
 from ntm_tutorial.lab.results import FOLDER, spread
 from ntm_tutorial.lab.sweeps import processor, using_threads
+from ntm_tutorial.models import FAMILIES
 from ntm_tutorial.recipes import MODELS, recipe
 from ntm_tutorial.speed import compiling
 from ntm_tutorial.tasks.copy import Copy
@@ -125,7 +126,7 @@ def settings(models: Sequence[str], batches: Sequence[int], most_threads: int) -
         for model in models
         for threads in THREADS
         if threads <= most_threads
-        for compiled in ((False,) if model == "lstm" else (False, True))
+        for compiled in ((False, True) if FAMILIES[model].compiles else (False,))
         for batch in batches
     ]
 

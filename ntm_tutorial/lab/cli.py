@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import torch
 from joblib.externals.loky.process_executor import TerminatedWorkerError
@@ -17,8 +17,7 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from ntm_tutorial import pretrained, storage
 from ntm_tutorial.evaluation import evaluate
 from ntm_tutorial.lab import results, sweeps
-from ntm_tutorial.models.lstm import LSTMBaseline
-from ntm_tutorial.ntm import NTM
+from ntm_tutorial.models import SequenceModel
 from ntm_tutorial.recipes import LIVES, MODELS, RECIPES, Recipe, recipe
 from ntm_tutorial.tasks import TASKS
 from ntm_tutorial.training import History, train
@@ -411,10 +410,10 @@ def _network(plan: Recipe) -> tuple[int, str, int]:
     """Return our heads, controller and number of parameters, as the paper writes them."""
     with torch.device("meta"):  # sizes alone
         model = plan.build()
-    assert isinstance(model, NTM | LSTMBaseline)
-    settings: dict[str, Any] = model.settings
-    layers = settings.get("layers") or settings["controller_layers"]
-    size = settings.get("hidden_size") or settings["controller_size"]
+    settings = cast(SequenceModel, model).settings
+    layers = settings.get("layers") or settings.get("controller_layers", 1)
+    sizes = ("hidden_size", "controller_size", "width")
+    size = next((settings[name] for name in sizes if name in settings), "-")
     controller = f"{layers} x {size}" if layers > 1 else str(size)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     return settings.get("read_heads", 0), controller, parameters

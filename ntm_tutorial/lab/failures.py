@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
@@ -113,8 +113,7 @@ class Experiment:
 
     def build(self, seed: int = 0) -> NTM:
         """Build the machine, with the weights from which live training starts."""
-        intact = LIVE.build(seed)
-        assert isinstance(intact, NTM)
+        intact = cast(NTM, LIVE.build(seed))
         with torch.random.fork_rng(devices=[]):
             machine = self.kind(**intact.settings)
         machine.load_state_dict(intact.state_dict())

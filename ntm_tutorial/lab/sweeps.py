@@ -32,7 +32,6 @@ from ntm_tutorial.evaluation import check_seed
 from ntm_tutorial.lab import results
 from ntm_tutorial.lab.results import Result
 from ntm_tutorial.models import family
-from ntm_tutorial.ntm import NTM
 from ntm_tutorial.recipes import Recipe, live, recipe
 from ntm_tutorial.speed.compiling import NotCompiled
 from ntm_tutorial.tasks import TASKS
@@ -98,7 +97,7 @@ def runs(
 
     Args:
         task_name: such as ``"copy"``.
-        model_name: ``"ntm-feedforward"``, ``"ntm-lstm"`` or ``"lstm"``.
+        model_name: a name in ``FAMILIES``, such as ``"ntm-lstm"``.
         seeds: one run each.
         live_recipe: take the recipe of chapter 6, which is for copy.
         settings: by name, the values to try: keyword arguments of ``train``, or of the network as
@@ -261,7 +260,7 @@ def _perform(
         outcome="finished" if error is None else "not finite",
         error=error,
         wall_seconds=None if resumed else seconds,
-        compiled=compile and isinstance(model, NTM) and not eager,
+        compiled=compile and family(run.plan.model).compiles and not eager,
         machine={"processor": processor(), "threads": 1},
     )
     return run, result, model if error is None else None

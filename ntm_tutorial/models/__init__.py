@@ -5,16 +5,25 @@ Nothing outside this registry knows a family by its name.
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
 from ntm_tutorial.models.lstm import LSTMBaseline
-from ntm_tutorial.ntm import NTM
+from ntm_tutorial.ntm import NTM, NTMState
 
-__all__ = ["FAMILIES", "Family", "LSTMBaseline", "SequenceModel", "family"]
+__all__ = [
+    "FAMILIES",
+    "FIRST",
+    "Family",
+    "LSTMBaseline",
+    "SequenceModel",
+    "family",
+    "family_of",
+    "run_traced",
+]
 
 
 @runtime_checkable
@@ -49,6 +58,10 @@ class Family:
         colour: its colour in every figure.
         marker: its marker, as in matplotlib.
         dash: its line style, as in matplotlib.
+        compiles: whether ``speed/`` can compile its steps.
+        start: names the tensors of a first state for the pages, whose playground runs the model
+            from them; None where it cannot.
+        baseline: whether it is what the others are compared with.
     """
 
     name: str
@@ -58,6 +71,9 @@ class Family:
     colour: str = "#000000"
     marker: str = "o"
     dash: Any = "-"
+    compiles: bool = False
+    start: Callable[[Any], dict[str, Tensor]] | None = None
+    baseline: bool = False
 
     def build(self, input_size: int, output_size: int, **network: Any) -> nn.Module:
         """Build a model of this family; ``network`` holds the settings that ``sizes`` lists."""
@@ -71,16 +87,37 @@ class Family:
         return [name for name in names if name not in self.fixed]
 
 
+def _ntm_start(state: NTMState) -> dict[str, Tensor]:
+    start = {"memory": state.memory, "weighting": state.weighting, "reads": state.reads}
+    return start | _layers(state.controller)
+
+
+def _layers(layers: Iterable[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
+    """Name the hidden and the cell state of each layer of an LSTM."""
+    return {
+        f"{part}.{number}": value
+        for number, layer in enumerate(layers)
+        for part, value in zip(("hidden", "cell"), layer, strict=True)
+    }
+
+
+_OF_NTMS: dict[str, Any] = {"compiles": True, "start": _ntm_start}
+
 FAMILIES: dict[str, Family] = {
     row.name: row
     for row in (
         Family("ntm-feedforward", "NTM, feed-forward controller", NTM,
-               {"controller": "feedforward"}, "#0072b2", "o"),
-        Family("ntm-lstm", "NTM, LSTM controller", NTM, {"controller": "lstm"}, "#d55e00", "s"),
-        Family("lstm", "LSTM", LSTMBaseline, {}, "#5b5f66", "^", (0, (4, 1.5))),
+               {"controller": "feedforward"}, "#0072b2", "o", **_OF_NTMS),
+        Family("ntm-lstm", "NTM, LSTM controller", NTM, {"controller": "lstm"}, "#d55e00", "s",
+               **_OF_NTMS),
+        Family("lstm", "LSTM", LSTMBaseline, {}, "#5b5f66", "^", (0, (4, 1.5)),
+               start=lambda state: _layers(zip(*state, strict=True)), baseline=True),
     )
 }  # fmt: skip
 """Every family by name, in the order of tables and figures."""
+
+FIRST = "ntm-lstm"
+"""The family that explorers and pages show first."""
 
 
 def family(name: str) -> Family:
@@ -92,3 +129,21 @@ def family(name: str) -> Family:
     if name not in FAMILIES:
         raise ValueError(f"model_name: expected one of {list(FAMILIES)}, got {name!r}")
     return FAMILIES[name]
+
+
+def family_of(model: nn.Module) -> Family | None:
+    """Look up the family of a model; a reader's own kind of model has none."""
+    settings = getattr(model, "settings", {})
+    for row in FAMILIES.values():
+        if type(model) is row.kind and row.fixed.items() <= settings.items():
+            return row
+    return None
+
+
+def run_traced(model: nn.Module, inputs: Tensor) -> tuple[Tensor, Any]:
+    """Run a model; return its logits (T, B, O) and its trace, None where it leaves none."""
+    trace: Any = getattr(model, "trace", None)
+    if trace is not None:
+        return trace(inputs)
+    logits, _ = model(inputs)
+    return logits, None

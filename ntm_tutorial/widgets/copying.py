@@ -112,7 +112,6 @@ def repeat_copy_explorer(
         episode = numbered_episode("repeat-copy", own, number, length, repeats)
         return _draw_repeat_copy(shelf, episode, models, min(step, len(episode.inputs) - 1))
 
-    first = next(iter(shelf.own), "ntm-lstm")
     number, button = sequence_number()
     tips = "The models were trained on 1 to 10"
     shown = "The memory is that of the first NTM shown"
@@ -120,7 +119,7 @@ def repeat_copy_explorer(
         "length": make_slider("Length", f"Vectors to copy. {tips}", length, 1, longest),
         "repeats": make_slider("Repeats", f"How often to copy them. {tips}", repeats, 1, most),
         "models": make_control(
-            ipywidgets.Dropdown, "Models", shown, (first,), options=shelf.groups()
+            ipywidgets.Dropdown, "Models", shown, (shelf.first,), options=shelf.groups()
         ),
         "number": number,
         "step": make_slider(

@@ -52,7 +52,6 @@ def associative_recall_explorer(
         episode = numbered_list(own, number, items, query)
         return _draw_recall(shelf, episode, query, models, step)
 
-    first = next(iter(shelf.own), "ntm-lstm")
     number, button = sequence_number()
     shown = "The memory is that of the first NTM shown"
     controls = {
@@ -61,7 +60,7 @@ def associative_recall_explorer(
             "Query item", "Which item to ask; the answer is the next", (items + 1) // 2, 1, most - 1
         ),
         "models": make_control(
-            ipywidgets.Dropdown, "Models", shown, (first,), options=shelf.groups()
+            ipywidgets.Dropdown, "Models", shown, (shelf.first,), options=shelf.groups()
         ),
         "number": number,
         "step": make_slider(

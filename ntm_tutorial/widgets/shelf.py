@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from ntm_tutorial import plots, pretrained
-from ntm_tutorial.ntm import NTM, NTMTrace
-from ntm_tutorial.recipes import MODELS
+from ntm_tutorial.models import FAMILIES, FIRST, run_traced
+from ntm_tutorial.ntm import NTMTrace
+from ntm_tutorial.recipes import RECIPES
 from ntm_tutorial.tasks import TASKS, Episode
 from ntm_tutorial.widgets.explorer import sentence
 
@@ -19,7 +20,7 @@ Models = Mapping[str, nn.Module | pretrained.Pretrained] | None
 
 
 class Run(NamedTuple):
-    """What a model did with one sequence, on the CPU; only an NTM leaves a trace."""
+    """What a model did with one sequence, on the CPU; only one with heads leaves a trace."""
 
     logits: Tensor
     trace: NTMTrace | None
@@ -37,7 +38,9 @@ class Shelf:
 
     def __init__(self, task_name: str, own: Models) -> None:
         self.own = {name: _module(name, model) for name, model in (own or {}).items()}
-        self.names = (*(name for name in self.own if name not in MODELS), *MODELS)
+        trained = [model for task, model in RECIPES if task == task_name]
+        self.names = (*(name for name in self.own if name not in trained), *trained)
+        self.first = next(iter(self.own), FIRST)
         self.model = cache(self._load)  # an error is not kept: the next call tries again
         self.task_name, self.runs = task_name, dict[tuple[Any, ...], Run]()
 
@@ -49,9 +52,15 @@ class Shelf:
         return plots.LABELS.get(name, name)
 
     def groups(self) -> list[tuple[str, tuple[str, ...]]]:
-        """List what can be shown at once: each model, each beside the LSTM, and all of them."""
+        """List what can be shown at once: each model, each beside the baseline, and all of them."""
         alone = [(self.label(name), (name,)) for name in self.names]
-        beside = [(f"{self.label(name)}; LSTM", (name, "lstm")) for name in self.names[:-1]]
+        rows = [name for name in self.names if name in FAMILIES and FAMILIES[name].baseline]
+        beside = [
+            (f"{self.label(name)}; {self.label(row)}", (name, row))
+            for row in rows
+            for name in self.names
+            if name != row
+        ]
         return [*alone, *beside, ("all of them", self.names)]
 
     def run(self, name: str, inputs: Tensor) -> Run | str:
@@ -79,17 +88,14 @@ def _module(name: str, model: nn.Module | pretrained.Pretrained) -> nn.Module:
 
 @torch.no_grad()
 def _run(model: nn.Module, inputs: Tensor, output_size: int) -> Run:
-    inputs, trace = inputs.to(next(model.parameters()).device), None
-    if isinstance(model, NTM):
-        logits, trace = model.trace(inputs)
-        trace = NTMTrace(*(part.cpu() for part in trace))
-    else:
-        logits, _ = model(inputs)
+    inputs = inputs.to(next(model.parameters()).device)
+    logits, trace = run_traced(model, inputs)
     if logits.shape != (*inputs.shape[:2], output_size):
         raise ValueError(f"expected {output_size} outputs for this task, got {logits.shape[-1]}")
     if not bool(logits.isfinite().all()):
         raise ValueError("its outputs are not all finite numbers; did its training blow up?")
-    return Run(logits.cpu(), trace)
+    has_tape = hasattr(trace, "write_weighting")
+    return Run(logits.cpu(), type(trace)(*(part.cpu() for part in trace)) if has_tape else None)
 
 
 class Lanes(NamedTuple):
