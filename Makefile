@@ -1,5 +1,5 @@
 # Two commands need nothing but Python 3.11+ and make: `make book` and `make test`.
-# Both set up .venv first. `make help` lists the rest.
+# Both set up .venv first. `make help` lists the rest; .ci/run is all that CI runs.
 
 PYTHON ?= python3
 BIN    := .venv/bin
@@ -10,10 +10,15 @@ export OMP_NUM_THREADS = 1
 TASK  ?= all
 MODEL ?= all
 JOBS  ?= 2
+# What `make check` tests: the equations, the machine that they make, and its task.
+MACHINE := $(addprefix tests/test_, addressing.py memory.py heads.py controllers.py ntm.py lstm.py \
+             evaluation.py import.py)
+# Where PyTorch for processors is: 0.2 GB, not 3. That index gives PyTorch and nothing else.
+TORCH_INDEX ?=
 PORT  ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help venv book pdf serve test colab browser lint format notebooks figure train bench links dist version clean failures
+.PHONY: help venv book pdf serve check test slow colab browser latex lint format notebooks figure train bench links dist version clean failures
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -21,12 +26,14 @@ help: ## list the targets
 venv: .venv/stamp ## set up .venv: Python packages for the book and its tests (1.4 GB)
 
 .venv/stamp: requirements.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3"; exit 1; }
-	@$(PYTHON) -c 'import ensurepip' 2>/dev/null \
+	@"$(PYTHON)" -c 'import ensurepip' 2>/dev/null \
 	  || { echo "Python lacks ensurepip. On Debian or Ubuntu: apt install python3-venv"; exit 1; }
 	@echo "Setting up .venv; this takes a few minutes the first time."
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@test -x $(BIN)/python || "$(PYTHON)" -m venv .venv
+	@test -z "$(TORCH_INDEX)" || $(BIN)/python -m pip install -qq --disable-pip-version-check \
+	  --no-deps --index-url "$(TORCH_INDEX)" $$(grep '^torch==' requirements.txt)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -r requirements.txt
 	@touch $@
 
@@ -41,11 +48,21 @@ pdf: book browser ## make the PDF edition, _build/pdf/ntm-tutorial.pdf; installs
 serve: book ## build the book and serve it on this machine; another port: PORT=8080
 	$(BIN)/python -m http.server $(PORT) --bind localhost --directory _build/html
 
-test: lint browser ## run everything that CI runs: lint, unit tests, notebooks, the book's pages
-	$(BIN)/pytest -n 2 --dist loadfile
+check: lint ## a minute's test: style, types, and the machine's equations
+	$(BIN)/pytest -n 2 -m "not slow" $(MACHINE)
+
+test: lint browser ## test package, notebooks and the book's pages: what a change should pass
+	$(BIN)/pytest -n 2 -m "not slow"
+
+slow: browser ## the rest of the tests: long compiles, the PDF edition, an explorer in JupyterLab
+	$(BIN)/pytest -n 2 -m slow --ignore tests/test_colab.py
 
 colab: .venv/stamp ## run all notebooks as on Colab; on Python 3.13, with its PyTorch too: EXACT=1
-	COLAB_EXACT=$(EXACT) $(BIN)/pytest -n 2 --dist loadfile tests/test_colab.py
+	COLAB_EXACT=$(EXACT) $(BIN)/pytest -n 2 tests/test_colab.py
+
+latex: ## install the XeLaTeX that the PDF needs, as root on Debian or Ubuntu
+	apt-get update -qq
+	apt-get install -y -qq --no-install-recommends $(shell cat tools/latex.txt)
 
 browser: .venv/stamp ## find the Chromium that the tests open the pages in, or install one
 	$(BIN)/python tools/browser.py
@@ -81,7 +98,7 @@ dist: .venv/stamp ## build the package into dist/: a wheel, and its source
 	$(BIN)/python -m build
 
 version: ## print the version, which stands in pyproject.toml
-	@$(PYTHON) -c 'import tomllib; print(tomllib.load(open("pyproject.toml", "rb"))["project"]["version"])'
+	@"$(PYTHON)" -c 'import tomllib; print(tomllib.load(open("pyproject.toml", "rb"))["project"]["version"])'
 
 clean: ## remove what was built, and .venv
 	rm -rf _build build dist .venv .venv-colab .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -5,10 +5,12 @@ It stands at the root so that `pytest notebooks/07_copy.ipynb` finds it too.
 
 import base64
 import io
+import json
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import jaxtyping
@@ -22,6 +24,15 @@ from tools.execute import is_progress_bar
 
 # As in the Makefile: with one thread, sums do not depend on the machine. Kernels inherit it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+DURATIONS = Path(__file__).parent / "tests" / "durations.json"
+"""How many seconds each part of the tests took, the last time that somebody looked.
+
+``RECORD_DURATIONS=1 make test`` writes it anew.
+"""
+
+BUILDS = "tests/test_book.py"
+"""The part that is to build the book."""
 
 PIXEL_TOLERANCE = 4.0
 """Root mean square difference, of 255, at which two pictures still count as the same figure."""
@@ -77,15 +88,59 @@ def shape_checks(request: pytest.FixtureRequest) -> Iterator[None]:
     jaxtyping.config.update("jaxtyping_disable", False)
 
 
+SECONDS: dict[str, float] = json.loads(DURATIONS.read_text(encoding="utf-8"))
+
+
+def part_of(nodeid: str) -> str:
+    """Return what one worker runs as a whole: a file, or a test that runs a whole notebook."""
+    whole = ("tests/test_colab.py::", "tests/test_exercises.py::")
+    return nodeid if nodeid.startswith(whole) else nodeid.partition("::")[0]
+
+
 class Scheduling(LoadFileScheduling):
-    """A file's tests go to one worker, but for those that run a whole notebook each."""
+    """Hands out parts in the order of collection, which is that of ``in_good_order``."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return nodeid if "/test_colab.py::" in nodeid else super()._split_scope(nodeid)
+        return part_of(nodeid)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    config.option.loadscopereorder = False
     return Scheduling(config, log)
+
+
+def in_good_order(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Put what takes long first, so that no worker is left alone with it at the end.
+
+    One part builds the book for all that look at it; while it does, they would only wait.
+    """
+    on_the_book = {part_of(item.nodeid) for item in items if "site" in fixtures_of(item)}
+
+    def place(item: pytest.Item) -> tuple[bool, bool, float, str]:
+        part = part_of(item.nodeid)
+        late = part in on_the_book and part != BUILDS
+        return part != BUILDS, late, -SECONDS.get(part, 5.0), part
+
+    return sorted(items, key=place)
+
+
+def fixtures_of(item: pytest.Item) -> list[str]:
+    return getattr(item, "fixturenames", [])
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):  # of xdist; a single process keeps to the files' order
+        items[:] = in_good_order(items)
+
+
+def record_durations(reports: Iterable[Any]) -> None:
+    """Write how long each part took, the longest first."""
+    seconds: Counter[str] = Counter()
+    for report in reports:
+        if isinstance(report, pytest.TestReport) and not isinstance(report, pytest.SubtestReport):
+            seconds[part_of(report.nodeid)] += report.duration
+    lines = [f"{json.dumps(part)}: {time:.1f}" for part, time in seconds.most_common()]
+    DURATIONS.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
@@ -99,6 +154,8 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     notebooks = {nodeid.split("::")[0] for nodeid in cells}
     counts = f"{len(notebooks)} notebooks, {len(cells)} code cells, {len(ran - cells)} other tests"
     terminalreporter.write_line(f"Ran {counts}.")
+    if os.environ.get("RECORD_DURATIONS"):
+        record_durations(chain(*terminalreporter.stats.values()))
     tallies: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for report in chain(*terminalreporter.stats.values()):
         for name, count in getattr(report, "user_properties", ()):

@@ -43,14 +43,18 @@ def write(folder: str | Path) -> list[Path]:
         parts = [data[start : start + PART] for start in range(0, len(data), PART)]
         for number, part in enumerate(parts):
             written.append(folder / f"{name}.{number}.js")
-            written[-1].write_text(f'Weights.receive("{name}", {number}, "{part}");\n')
+            written[-1].write_text(
+                f'Weights.receive("{name}", {number}, "{part}");\n', encoding="utf-8"
+            )
         catalogue[name] = entry | {
             "parts": len(parts),
             "characters": len(data),
             "digest": hashlib.sha256(data.encode()).hexdigest()[:12],
         }
     written.append(folder / "catalogue.js")
-    written[-1].write_text(f"Weights.list({json.dumps(catalogue, separators=(',', ':'))});\n")
+    written[-1].write_text(
+        f"Weights.list({json.dumps(catalogue, separators=(',', ':'))});\n", encoding="utf-8"
+    )
     return written
 
 

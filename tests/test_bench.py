@@ -11,6 +11,7 @@ import ntm_tutorial.ntm
 from ntm_tutorial import recipe
 from ntm_tutorial.recipes import MODELS
 from ntm_tutorial.speed import compiling
+from tests.each import each
 from tools import bench
 from tools.bench import BATCHES, KINDS, QUICK, RUNGS, Effort, Setting
 
@@ -85,7 +86,7 @@ def test_the_last_rungs_compile_in_their_own_way(
     assert given["options"] == options | {"more": True}
 
 
-@pytest.mark.parametrize(
+@each(
     ("event", "kind"),
     [
         ("aten::addmm", "products"),
@@ -120,11 +121,11 @@ def test_a_part_is_printed_and_not_written(capsys: pytest.CaptureFixture[str]) -
 def test_what_is_measured_is_written_a_line_each(tmp_path: Path) -> None:
     path = tmp_path / "bench.json"
     bench.main(["--models", "lstm", "--batches", "1", "2", "--quick", "--output", str(path)])
-    found = json.loads(path.read_text())
+    found = json.loads(path.read_text(encoding="utf-8"))
     assert found["command"] == "make bench" and found["machine"]["processor"]
     for entry in found["throughput"]:
         assert entry["processor"] and entry["wall"] and entry["first_seconds"] > 0
-        assert json.dumps(entry) in path.read_text()
+        assert json.dumps(entry) in path.read_text(encoding="utf-8")
 
 
 def test_without_a_compiler_it_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,7 +149,7 @@ def test_the_estimate_grows_with_what_is_measured() -> None:
 
 
 def test_the_committed_file_is_whole() -> None:
-    found = json.loads(bench.FILE.read_text())
+    found = json.loads(bench.FILE.read_text(encoding="utf-8"))
     assert found["command"] == "make bench", "a stand-in: run make bench"
     measured = {(e["model"], e["batch"], e["threads"], e["compiled"]) for e in found["throughput"]}
     assert measured == {tuple(vars(one).values()) for one in bench.settings(MODELS, BATCHES, 2)}

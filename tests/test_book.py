@@ -30,7 +30,7 @@ def pages(site: Path) -> Iterator[tuple[str, BeautifulSoup]]:
 
 def listed() -> list[str]:
     """Return the pages that the contents list, without their endings."""
-    contents = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    contents = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
     chapters = [chapter["file"] for part in contents["parts"] for chapter in part["chapters"]]
     return [contents["root"], *chapters]
 

@@ -60,7 +60,8 @@ def test_a_tab_notes_what_a_page_should_not_do(browser: Browser, tmp_path: Path)
     (tmp_path / "page.html").write_text(
         '<link rel="icon" href="data:,"><img src="missing.png" alt="">'
         '<script src="https://example.org/elsewhere.js"></script>'
-        "<script>undefined.field</script>"
+        "<script>undefined.field</script>",
+        encoding="utf-8",
     )
     for from_file in (False, True):
         with served(tmp_path) as address, browser.new_context() as context:

@@ -20,6 +20,7 @@ from ntm_tutorial.pretrained import load_file
 from ntm_tutorial.recipes import MODELS, RECIPES, Paper, Recipe, recipe
 from ntm_tutorial.tasks import TASKS
 from ntm_tutorial.training import train
+from tests.each import each
 
 ROOT = Path(__file__).parent.parent
 
@@ -173,7 +174,7 @@ class TestEvaluate:
         assert call(line) == 0
         assert len(capsys.readouterr().out.splitlines()) == 3
 
-    @pytest.mark.parametrize("pair", pretrained.available(), ids="/".join)
+    @each("pair", pretrained.available())
     def test_models_that_come_trained(
         self, pair: tuple[str, str], capsys: pytest.CaptureFixture[str]
     ) -> None:
@@ -202,7 +203,7 @@ def test_list(capsys: pytest.CaptureFixture[str]) -> None:
         assert f"{plan.training['sequences']:,}" in row
 
 
-@pytest.mark.parametrize(
+@each(
     ("line", "words"),
     [
         ("--help", ["train", "evaluate", "list", "examples:"]),
@@ -237,7 +238,7 @@ def test_examples_in_the_help_are_right(capsys: pytest.CaptureFixture[str]) -> N
 
 @pytest.mark.bad_input
 class TestBadInput:
-    @pytest.mark.parametrize(
+    @each(
         ("line", "message"),
         [
             ("", "required: COMMAND"),
@@ -316,12 +317,15 @@ def test_a_signal_ends_a_real_process_in_order(number: int, tmp_path: Path) -> N
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_inside_exec(number: int, tmp_path: Path) -> None:
     """As when it comes while PyTorch, in the first batch, imports what makes data classes."""
-    Path("stopped.py").write_text(f"""
+    Path("stopped.py").write_text(
+        f"""
 import os, sys
 from ntm_tutorial.lab import cli
 cli.train = lambda *_, **__: exec("os.kill(os.getpid(), {int(number)})\\nwhile True: pass")
 sys.exit(cli.main(["train", "copy", "lstm"]))
-""")
+""",
+        encoding="utf-8",
+    )
     done = subprocess.run(
         [sys.executable, "-m", "stopped"], env=os.environ | {"PYTHONPATH": str(ROOT)}, timeout=100,
         text=True, capture_output=True, check=False,
@@ -333,6 +337,6 @@ sys.exit(cli.main(["train", "copy", "lstm"]))
 
 def signal_is_caught(process: int, number: int) -> bool:
     """Read from Linux whether a process has set its handler."""
-    status = Path(f"/proc/{process}/status").read_text()
+    status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
     caught = next(line for line in status.splitlines() if line.startswith("SigCgt"))
     return bool(int(caught.split()[1], 16) >> (number - 1) & 1)

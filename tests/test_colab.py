@@ -23,10 +23,13 @@ from tools.execute import is_progress_bar
 PATHS = sorted(links.ROOT.glob("notebooks/*.ipynb"))
 CELL_SECONDS = 900
 
-pytestmark = pytest.mark.skipif(
-    sys.version_info[:2] > tuple(map(int, colab.PYTHON.split("."))),
-    reason="Colab's versions are too old for this Python",
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        sys.version_info[:2] > tuple(map(int, colab.PYTHON.split("."))),
+        reason="Colab's versions are too old for this Python",
+    ),
+]
 
 
 class Repository(NamedTuple):
@@ -78,7 +81,9 @@ def run(notebook: Any, folder: Path, repository: Repository) -> Run:
         "MPLCONFIGDIR": str(colab.FONTS),
         "PYTHONPATH": "",
     }
-    kernel.write_text(json.dumps({"argv": command, "display_name": "Colab", "env": variables}))
+    kernel.write_text(
+        json.dumps({"argv": command, "display_name": "Colab", "env": variables}), encoding="utf-8"
+    )
     client = NotebookClient(
         notebook,
         kernel_name="colab",
@@ -109,7 +114,9 @@ def test_a_notebook_runs_on_colab_and_replaces_nothing_there(
     assert not done.installed.keys() & brought.keys()
     assert brought == colab.packages(colab.HOME)
     site = colab.site_packages(done.environment)
-    origin = json.loads(next(site.glob("ntm_tutorial-*/direct_url.json")).read_text())
+    origin = json.loads(
+        next(site.glob("ntm_tutorial-*/direct_url.json")).read_text(encoding="utf-8")
+    )
     assert origin["url"] == links.project_url(links.ROOT)
     assert origin["vcs_info"]["commit_id"] == repository.commit
 
@@ -130,7 +137,7 @@ def test_the_home_is_made_anew_when_the_versions_change(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(colab, "HOME", tmp_path)
-    (tmp_path / "versions.json").write_text(json.dumps(colab.versions()))
+    (tmp_path / "versions.json").write_text(json.dumps(colab.versions()), encoding="utf-8")
     made: list[Path] = []
     monkeypatch.setattr(colab.venv, "create", lambda home, **_: made.append(home))
     monkeypatch.setattr(colab.subprocess, "run", lambda command, **_: None)
@@ -139,7 +146,7 @@ def test_the_home_is_made_anew_when_the_versions_change(
     monkeypatch.setitem(colab.PACKAGES, "numpy", "2.0.0")
     colab.make_home()
     assert made == [tmp_path]
-    assert json.loads((tmp_path / "versions.json").read_text())["numpy"] == "2.0.0"
+    assert json.loads((tmp_path / "versions.json").read_text(encoding="utf-8"))["numpy"] == "2.0.0"
 
 
 def test_colabs_own_versions_ask_for_its_python(monkeypatch: pytest.MonkeyPatch) -> None:

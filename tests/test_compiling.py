@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 
 from ntm_tutorial.models.lstm import LSTMBaseline
@@ -112,6 +113,7 @@ class TestCompiled:
         """All is traced and differentiated as ever; only C++ is not made of it."""
         run_script(RUN + TRACED)
 
+    @pytest.mark.slow
     def test_the_machine_code_computes_the_same(self) -> None:
         run_script(RUN + MACHINE_CODE)
 

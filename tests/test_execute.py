@@ -9,6 +9,7 @@ from typing import Any
 import nbformat
 import pytest
 
+from tests.each import each
 from tests.test_book import parse
 from tools import execute
 from tools.execute import LIBRARIES, RECORDS, ROOT, changes, fingerprint, read_records
@@ -17,13 +18,13 @@ FOLDER = ROOT / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@each("path", NOTEBOOKS)
 def test_the_code_of_a_notebook_is_the_code_that_ran(path: Path) -> None:
     assert "notebook" not in changes(path), f"run `make notebooks NB=notebooks/{path.name}`"
 
 
 def test_records_hold_what_the_page_shows_and_nothing_of_the_machine() -> None:
-    text = (FOLDER / RECORDS).read_text()
+    text = (FOLDER / RECORDS).read_text(encoding="utf-8")
     records = json.loads(text)
     assert text == json.dumps(records, indent=1, sort_keys=True) + "\n"
     assert sorted(records) == [path.stem for path in NOTEBOOKS]
@@ -51,7 +52,7 @@ def notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "notebooks" / "01_a.ipynb"
     path.parent.mkdir()
     (tmp_path / "ntm_tutorial").mkdir()
-    (tmp_path / "ntm_tutorial" / "one.py").write_text('"""One."""\nONE = 1\n')
+    (tmp_path / "ntm_tutorial" / "one.py").write_text('"""One."""\nONE = 1\n', encoding="utf-8")
     setup = nbformat.v4.new_code_cell("url = 'a'", metadata={"tags": ["setup"]})
     code = nbformat.v4.new_code_cell("one = 1\nprint(one)")
     nbformat.write(nbformat.v4.new_notebook(cells=[setup, code]), path)
@@ -66,7 +67,7 @@ def edit(path: Path, change: Callable[[Any], None]) -> None:
 
 
 def test_executing_writes_a_record(notebook: Path) -> None:
-    (notebook.parent / RECORDS).write_text(json.dumps({"00_gone": {}}))
+    (notebook.parent / RECORDS).write_text(json.dumps({"00_gone": {}}), encoding="utf-8")
     execute.execute(notebook)
     assert nbformat.read(notebook, as_version=4).cells[1].outputs[0].text == "1\n"
     assert list(read_records(notebook.parent)) == ["01_a"]
@@ -76,11 +77,13 @@ def test_executing_writes_a_record(notebook: Path) -> None:
 def test_a_change_of_code_shows(notebook: Path) -> None:
     execute.write_record(notebook, execute.code_of(notebook), 1.0)
     module = execute.ROOT / "ntm_tutorial" / "one.py"
-    module.write_text('"""One, in other words."""\n\n# a comment\nONE = 1\n"""That is one."""\n')
+    module.write_text(
+        '"""One, in other words."""\n\n# a comment\nONE = 1\n"""That is one."""\n', encoding="utf-8"
+    )
     edit(notebook, lambda cells: cells[0].update(source="url = 'b'"))
     edit(notebook, lambda cells: cells[1].update(source="one = 1\n\n# a comment\nprint(one)"))
     assert changes(notebook) == []
-    module.write_text("ONE = 2\n")
+    module.write_text("ONE = 2\n", encoding="utf-8")
     assert changes(notebook) == ["package"]
     edit(notebook, lambda cells: cells[1].update(source="one = 2\nprint(one)"))
     assert changes(notebook) == ["notebook", "package"]

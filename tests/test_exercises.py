@@ -20,6 +20,7 @@ import matplotlib.pyplot as plt
 import nbformat
 import pytest
 
+from tests.each import each
 from tools.links import ROOT
 
 PATHS = sorted(ROOT.glob("notebooks/*.ipynb"))
@@ -174,7 +175,7 @@ def check(exercise: Directive, solution: Directive, given: Namespace) -> list[st
     return ["stubs that fail", "solutions that pass"]
 
 
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+@each("path", PATHS)
 def test_each_exercise_has_a_time_a_hint_and_one_hidden_solution(path: Path) -> None:
     found = list(directives(read(path)))
     labels = [item.label for item in found if item.kind == "exercise"]
@@ -191,7 +192,7 @@ def test_each_exercise_has_a_time_a_hint_and_one_hidden_solution(path: Path) -> 
             assert FOLDED.sub("", item.text).strip() == ":class: dropdown", item.label
 
 
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+@each("path", PATHS)
 def test_each_chapter_goes_from_a_two_minute_check_to_a_project(path: Path) -> None:
     times = [TIMES.index(item.time) for item in exercises(path)]
     assert 4 <= len(times) <= 8
@@ -215,21 +216,19 @@ def test_labels_are_unique_in_the_book() -> None:
     assert not [label for label, count in labels.items() if count > 1]
 
 
-@pytest.mark.parametrize(
-    ("path", "label"),
-    [(path, item.label) for path in PATHS for item in exercises(path)],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_the_exercise_fails_and_its_solution_holds(
-    path: Path, label: str, record_property: Callable[[str, object], None]
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_its_exercises_fail_and_their_solutions_hold(
+    path: Path, record_property: Callable[[str, object], None], subtests: pytest.Subtests
 ) -> None:
-    exercise, solution = (item for item in directives(read(path)) if item.label == label)
-    record_property("tally Exercises: in the book", 1)
-    for what in check(exercise, solution, namespace(path)):
-        record_property(f"tally Exercises: {what}", 1)
+    found = list(directives(read(path)))
+    for exercise, solution in zip(found[::2], found[1::2], strict=True):
+        record_property("tally Exercises: in the book", 1)
+        with subtests.test(label=exercise.label):
+            for what in check(exercise, solution, namespace(path)):
+                record_property(f"tally Exercises: {what}", 1)
 
 
-@pytest.mark.parametrize(
+@each(
     ("stub", "solution", "complaint"),
     [
         ("x = ...\nassert x == given + 1", "x = 3", "a block of its solution asserts nothing"),

@@ -147,7 +147,7 @@ def test_the_command_does_what_is_left(
     failures.main()
     assert len(done) == len(EXPERIMENTS) * len(failures.SEEDS) == len(set(done))
     failures.path_of("no brakes", 1).unlink()
-    failures.path_of("intact", 0).write_text('{"recipe": {}}')
+    failures.path_of("intact", 0).write_text('{"recipe": {}}', encoding="utf-8")
     done.clear()
     failures.main()
     assert set(done) == {("no brakes", 1), ("intact", 0)}

@@ -20,12 +20,14 @@ from tools.links import ROOT
 
 GITHUB = ROOT / ".github"
 WORKFLOWS = sorted(GITHUB.glob("workflows/*.yml"))
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-DEV_CONTAINER = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text())
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+DEV_CONTAINER = json.loads(
+    (ROOT / ".devcontainer" / "devcontainer.json").read_text(encoding="utf-8")
+)
 
 
 def read(path: Path) -> Any:
-    return yaml.safe_load(path.read_text())
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
 def jobs() -> dict[str, Any]:
@@ -74,7 +76,9 @@ def test_every_job_can_end() -> None:
 
 
 def test_they_make_what_the_makefile_knows() -> None:
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    targets = set(
+        re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    )
     scripts = [
         step["run"] for job in jobs().values() for step in job.get("steps", []) if "run" in step
     ]
@@ -90,7 +94,9 @@ def test_they_agree_on_the_versions_of_python() -> None:
     assert PROJECT["requires-python"] == f">={claimed[0]}"
     assert jobs()["ci/test"]["strategy"]["matrix"]["python"] == claimed
     assert colab.PYTHON in claimed
-    assert (ROOT / "binder" / "runtime.txt").read_text().strip().removeprefix("python-") in claimed
+    assert (ROOT / "binder" / "runtime.txt").read_text(encoding="utf-8").strip().removeprefix(
+        "python-"
+    ) in claimed
     assert DEV_CONTAINER["image"].rpartition(":")[2] in claimed
     for job in jobs().values():
         for step in job.get("steps", []):
@@ -105,13 +111,16 @@ def test_a_failure_opens_one_issue(already_open: int, created: int, tmp_path: Pa
     (script,) = (step["run"] for step in job["steps"])
     gh = tmp_path / "gh"
     gh.write_text(
-        f'#!/bin/sh\necho "$2 $*" >> "$0.log"\n[ "$2" = list ] && echo {already_open}\ntrue\n'
+        f'#!/bin/sh\necho "$2 $*" >> "$0.log"\n[ "$2" = list ] && echo {already_open}\ntrue\n',
+        encoding="utf-8",
     )
     gh.chmod(0o755)
     names = {name: str(value) for name, value in job["env"].items()}
     names["PATH"] = f"{tmp_path}:{os.environ['PATH']}"
     subprocess.run(["bash", "-e", "-c", script], env=names, check=True)
-    asked = [line.split()[0] for line in (tmp_path / "gh.log").read_text().splitlines()]
+    asked = [
+        line.split()[0] for line in (tmp_path / "gh.log").read_text(encoding="utf-8").splitlines()
+    ]
     assert asked == ["list"] + ["create"] * created
 
 
@@ -120,12 +129,12 @@ def test_binder_takes_the_pinned_versions(tmp_path: Path) -> None:
     script = ROOT / "binder" / "postBuild"
     assert os.access(script, os.X_OK)
     pip = tmp_path / "pip"
-    pip.write_text('#!/bin/sh\necho "$*" > "$0.log"\n')
+    pip.write_text('#!/bin/sh\necho "$*" > "$0.log"\n', encoding="utf-8")
     pip.chmod(0o755)
     path = f"{tmp_path}:{os.environ['PATH']}"
     subprocess.run([script], env={**os.environ, "PATH": path}, cwd=ROOT, check=True)
-    asked = (tmp_path / "pip.log").read_text().split()
-    pins = Path(asked[asked.index("--constraint") + 1]).read_text().splitlines()
+    asked = (tmp_path / "pip.log").read_text(encoding="utf-8").split()
+    pins = Path(asked[asked.index("--constraint") + 1]).read_text(encoding="utf-8").splitlines()
     assert asked[-2:] == ["--editable", "."]
     assert all(re.fullmatch(r"[\w-]+==[\w.]+", pin) for pin in pins)
     for requirement in PROJECT["dependencies"]:

@@ -28,7 +28,7 @@ def copy(tmp_path: Path) -> Path:
 
 def write(changed: dict[Path, str]) -> None:
     for path, text in changed.items():
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")
 
 
 def test_every_mention_agrees_with_pyproject() -> None:
@@ -37,26 +37,26 @@ def test_every_mention_agrees_with_pyproject() -> None:
 
 
 def test_a_new_url_reaches_every_mention_and_back(copy: Path) -> None:
-    before = {path: path.read_text() for path in copy.rglob("*.*")}
+    before = {path: path.read_text(encoding="utf-8") for path in copy.rglob("*.*")}
     old = links.project_url(copy)
     links.set_project_url(copy, OTHER)
     changed = links.render(copy)
     write(changed)
     must = [copy / name for name in ("README.md", "CITATION.cff", "_config.yml")]
     assert {*must, *copy.glob("notebooks/*.ipynb")} <= set(changed)
-    left = [path.name for path in before if links.slug(old) in path.read_text()]
+    left = [path.name for path in before if links.slug(old) in path.read_text(encoding="utf-8")]
     assert not left, f"tools/links.py does not recognise how these mention the URL: {left}"
     links.set_project_url(copy, old)
     write(links.render(copy))
-    assert before == {path: path.read_text() for path in before}
+    assert before == {path: path.read_text(encoding="utf-8") for path in before}
 
 
 @pytest.mark.parametrize("url", ["", "someone/a-fork", "https://example.org/a/b", OTHER + "/tree"])
 def test_a_url_that_colab_cannot_open_is_refused(copy: Path, url: str) -> None:
-    before = (copy / "pyproject.toml").read_text()
+    before = (copy / "pyproject.toml").read_text(encoding="utf-8")
     with pytest.raises(ValueError, match="url: expected https"):
         links.set_project_url(copy, url)
-    assert (copy / "pyproject.toml").read_text() == before
+    assert (copy / "pyproject.toml").read_text(encoding="utf-8") == before
 
 
 @pytest.mark.parametrize(
@@ -80,5 +80,7 @@ def test_the_setup_cell_installs_only_on_colab_and_only_once(
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
 def test_links_to_files_resolve(name: str) -> None:
-    targets = re.findall(r"\]\((?!https?:|#)([^)#]+)\)", (links.ROOT / name).read_text())
+    targets = re.findall(
+        r"\]\((?!https?:|#)([^)#]+)\)", (links.ROOT / name).read_text(encoding="utf-8")
+    )
     assert not [target for target in targets if not (links.ROOT / target).exists()]

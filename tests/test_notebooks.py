@@ -3,12 +3,13 @@
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import nbformat
-import pytest
 
+from tests.each import each
 from tools import links
 from tools.execute import METADATA, WIDGET, is_progress_bar, tidy
 
@@ -18,14 +19,12 @@ ADDRESS = re.compile(r"\b0x[0-9a-f]{6,}")
 MEBIBYTE = 2**20
 
 
-@pytest.fixture(params=PATHS, ids=lambda path: path.stem)
-def path(request: pytest.FixtureRequest) -> Path:
-    return request.param
-
-
-@pytest.fixture
-def notebook(path: Path) -> Any:
+@cache
+def read(path: Path) -> Any:
     return nbformat.read(path, as_version=4)
+
+
+every_notebook = each("path", PATHS)
 
 
 def code_cells(notebook: Any) -> list[Any]:
@@ -45,11 +44,7 @@ def figures(notebook: Any) -> Iterator[tuple[str, dict[str, Any]]]:
             yield cell.source.splitlines()[0], cell.metadata.get("mystnb", {})
 
 
-def test_there_are_notebooks() -> None:
-    assert PATHS, "no notebook found, so nothing would be tested"
-
-
-@pytest.mark.parametrize(
+@each(
     ("text", "expected"),
     [
         (
@@ -66,19 +61,25 @@ def test_progress_bars_are_told_from_warnings(text: str, expected: bool) -> None
     assert is_progress_bar({"output_type": "stream", "name": "stderr", "text": text}) is expected
 
 
-def test_cells_were_run_once_from_top_to_bottom(notebook: Any) -> None:
+@every_notebook
+def test_cells_were_run_once_from_top_to_bottom(path: Path) -> None:
+    notebook = read(path)
     counts = [cell.execution_count for cell in code_cells(notebook)]
     assert counts == list(range(1, len(counts) + 1)), "run `make notebooks`"
 
 
-def test_no_cell_failed_or_wrote_to_stderr(notebook: Any) -> None:
+@every_notebook
+def test_no_cell_failed_or_wrote_to_stderr(path: Path) -> None:
+    notebook = read(path)
     for cell in code_cells(notebook):
         for output in cell.outputs:
             assert output.output_type != "error", cell.source
             assert output.get("name") != "stderr" or is_progress_bar(output), cell.source
 
 
-def test_no_widget_is_saved(notebook: Any) -> None:
+@every_notebook
+def test_no_widget_is_saved(path: Path) -> None:
+    notebook = read(path)
     for cell in code_cells(notebook):
         assert not any(WIDGET in output.get("data", {}) for output in cell.outputs), cell.source
 
@@ -93,17 +94,22 @@ def test_tidy_drops_widgets_and_keeps_text() -> None:
     assert notebook.metadata == METADATA
 
 
+@every_notebook
 def test_it_is_small(path: Path) -> None:
     assert path.stat().st_size < 1.5 * MEBIBYTE
 
 
-def test_metadata_say_nothing_of_the_machine(notebook: Any) -> None:
+@every_notebook
+def test_metadata_say_nothing_of_the_machine(path: Path) -> None:
+    notebook = read(path)
     assert notebook.metadata == METADATA, "run `make notebooks`"
     for cell in notebook.cells:
         assert "execution" not in cell.metadata, "run `make notebooks`"
 
 
-def test_no_output_shows_a_machine_path_or_an_address(notebook: Any) -> None:
+@every_notebook
+def test_no_output_shows_a_machine_path_or_an_address(path: Path) -> None:
+    notebook = read(path)
     for cell in code_cells(notebook):
         for output in cell.outputs:
             texts = [output.get("text", "")]
@@ -113,7 +119,9 @@ def test_no_output_shows_a_machine_path_or_an_address(notebook: Any) -> None:
                 assert not ADDRESS.search(text), cell.source
 
 
-def test_it_opens_with_title_colab_link_and_setup_cell(path: Path, notebook: Any) -> None:
+@every_notebook
+def test_it_opens_with_title_colab_link_and_setup_cell(path: Path) -> None:
+    notebook = read(path)
     url = links.project_url(links.ROOT)
     title, setup = notebook.cells[:2]
     assert title.cell_type == "markdown"
@@ -127,7 +135,9 @@ def test_it_opens_with_title_colab_link_and_setup_cell(path: Path, notebook: Any
     assert sum("setup" in cell.metadata.get("tags", []) for cell in notebook.cells) == 1
 
 
-def test_every_figure_has_alt_text_caption_and_name(notebook: Any) -> None:
+@every_notebook
+def test_every_figure_has_alt_text_caption_and_name(path: Path) -> None:
+    notebook = read(path)
     for cell, mystnb in figures(notebook):
         assert mystnb.get("image", {}).get("alt", "").strip(), cell
         assert mystnb.get("figure", {}).get("caption", "").strip(), cell
@@ -136,8 +146,6 @@ def test_every_figure_has_alt_text_caption_and_name(notebook: Any) -> None:
 
 def test_figure_names_are_unique_in_the_book() -> None:
     names = Counter(
-        mystnb.get("figure", {}).get("name")
-        for path in PATHS
-        for _, mystnb in figures(nbformat.read(path, as_version=4))
+        mystnb.get("figure", {}).get("name") for path in PATHS for _, mystnb in figures(read(path))
     )
     assert not [name for name, count in names.items() if count > 1]

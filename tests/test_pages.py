@@ -141,9 +141,9 @@ def test_a_playground_stands_where_a_widget_would_be_dead(site: Path) -> None:
     """A page shows no slider that needs a kernel, but the playground, and says how to run live."""
     explorers = 0
     for path in sorted(ROOT.glob("notebooks/*.ipynb")):
-        built = (site / "notebooks" / path.with_suffix(".html").name).read_text()
+        built = (site / "notebooks" / path.with_suffix(".html").name).read_text(encoding="utf-8")
         assert "widget-view+json" not in built and "jupyter-widgets" not in built, path.name
-        cells = json.loads(path.read_text())["cells"]
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
         for before, cell in pairwise(cells):
             if cell["cell_type"] == "code" and "_explorer(" in "".join(cell["source"]):
                 explorers += 1

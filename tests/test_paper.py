@@ -4,15 +4,15 @@ import json
 import re
 from pathlib import Path
 
-import pytest
 from mdit_py_plugins.anchors.index import slugify
 
+from tests.each import each
 from tests.test_book import parse
 from tools.links import ROOT
 from tools.paper import chapters, counterparts, number
 
 FIGURES = range(1, 19)
-GLOSSARY = (ROOT / "book" / "glossary.md").read_text()
+GLOSSARY = (ROOT / "book" / "glossary.md").read_text(encoding="utf-8")
 EMPHASIS = {
     "counts fade",
     "eight",
@@ -51,7 +51,7 @@ def stem(word: str) -> str:
     return re.sub(r"(ation|ing|es|ed|s|e|y)$", "", word.lower())
 
 
-@pytest.mark.parametrize("term", terms())
+@each("term", terms())
 def test_a_term_names_a_chapter_that_has_it(term: str) -> None:
     words = [
         re.escape(stem(word)) + r"\w*" for word in re.split(r"[\s-]", OTHER_WORDS.get(term, term))
@@ -73,7 +73,7 @@ def test_the_glossary_has_every_term_that_a_chapter_introduces() -> None:
 
 def headings(page: Path) -> set[str]:
     """Return what the headings of a page or chapter are called in links."""
-    text = page.read_text()
+    text = page.read_text(encoding="utf-8")
     if page.suffix == ".ipynb":
         cells = json.loads(text)["cells"]
         text = "\n\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
@@ -89,7 +89,7 @@ def questions() -> dict[str, list[str]]:
     return {question: re.findall(r"\]\(([^)]+)\)", answer) for question, answer in found}
 
 
-@pytest.mark.parametrize("question", questions())
+@each("question", questions())
 def test_a_question_that_readers_ask_leads_to_where_it_is_answered(question: str) -> None:
     assert questions()[question]
     for link in questions()[question]:
@@ -108,7 +108,7 @@ def test_all_that_readers_complain_of_is_asked() -> None:
 
 
 def test_every_figure_and_table_of_the_paper_is_listed() -> None:
-    text = (ROOT / "book" / "figures.md").read_text()
+    text = (ROOT / "book" / "figures.md").read_text(encoding="utf-8")
     figures, tables = text.split("## Tables")
     assert re.findall(r"^\| (\d+) \|", figures, re.MULTILINE) == [str(n) for n in FIGURES]
     assert re.findall(r"^\| (\d+) \|", tables, re.MULTILINE) == ["1", "2", "3"]
@@ -125,7 +125,7 @@ def test_the_index_links_to_every_figure_that_names_one_of_the_papers(site: Path
 
 
 def test_the_notation_page_has_every_symbol_of_the_equations() -> None:
-    page = (ROOT / "book" / "notation.md").read_text()
+    page = (ROOT / "book" / "notation.md").read_text(encoding="utf-8")
     names, equations = page.split("## Equations")
     for symbol in (
         r"\mathbf M_t", r"\tilde{\mathbf M}_t", r"\mathbf w_t", r"\mathbf r_t", r"\mathbf e_t",

@@ -12,6 +12,8 @@ from tests.conftest import build
 from tests.test_book import listed, parse
 from tools.links import ROOT, pages_url, project_url
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def folder(site: Path) -> Path:
@@ -90,7 +92,7 @@ def test_code_that_a_page_folds_away_is_left_out(latex: str) -> None:
     shown = sum(
         cell["cell_type"] == "code" and not folds & {*cell["metadata"].get("tags", [])}
         for path in ROOT.glob("notebooks/*.ipynb")
-        for cell in json.loads(path.read_text())["cells"]
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]
     )
     assert latex.count(r"\begin{sphinxuseclass}{cell_input}") == shown
 
@@ -165,8 +167,8 @@ def test_a_missing_xelatex_is_installed_or_asked_for(
 def test_what_latex_refuses_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "latexmk"
     log = "! Undefined control sequence.\nl.7 \\what\n\n\n"
-    (tmp_path / f"{tools.pdf.NAME}.log").write_text(log)
-    program.write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / f"{tools.pdf.NAME}.log").write_text(log, encoding="utf-8")
+    program.write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     with pytest.raises(SystemExit, match="Undefined control sequence"):

@@ -21,6 +21,7 @@ from torch import Tensor
 from ntm_tutorial import NTM, TASKS, Evaluation, History, plots
 from ntm_tutorial.plots import diagrams
 from ntm_tutorial.tasks import Episode
+from tests.each import each
 
 DIAGRAMS = (diagrams.machine, diagrams.addressing, diagrams.write, diagrams.lstm_and_ntm,
             diagrams.unrolled)  # fmt: skip
@@ -120,7 +121,7 @@ def test_episode_veils_the_steps_that_do_not_count() -> None:
     assert veiled == [[], [0, 1, 2, 3]]
 
 
-@pytest.mark.parametrize("name", TASKS)
+@each("name", TASKS)
 def test_every_task_can_be_shown(name: str) -> None:
     batch = episode(name)
     figure = plots.episode(batch)
@@ -206,7 +207,7 @@ def test_repeat_copies_stand_as_in_figure_8() -> None:
     assert nothing_is_cut_off(figure)
 
 
-@pytest.mark.parametrize(("length", "repeats"), [(1, 1), (3, 2), (30, 30)])
+@each(("length", "repeats"), [(1, 1), (3, 2), (30, 30)])
 def test_repeat_copies_of_any_size(length: int, repeats: int) -> None:
     rows = random(length * repeats + 1, 9)
     figure = plots.repeat_copies({"NTM": [("case", length, rows, rows)]}, trained_repeats=10)
@@ -312,7 +313,7 @@ def tape(*, low: float = 0.0) -> plots.Tape:
     return plots.Tape(memory, random(16), random(16, seed=1), [14, 15, 0, 1, 2], low, 1.0)
 
 
-@pytest.mark.parametrize("steps", [1, 30, 212, 932])
+@each("steps", [1, 30, 212, 932])
 def test_timeline_shows_maps_counts_step_and_tape(steps: int) -> None:
     bits, counts = random(steps, 9), torch.arange(steps) % 4
     panels = [("$outputs of {a model", bits), ("wrong bits", counts)]
@@ -541,7 +542,7 @@ def test_cost_by_difficulty() -> None:
 # --- sorting -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("items", "answers"), [(20, 16), (5, 3), (1, 1), (40, 32)])
+@each(("items", "answers"), [(20, 16), (5, 3), (1, 1), (40, 32)])
 def test_sorting_leads_each_vector_to_its_place(items: int, answers: int) -> None:
     batch = episode("priority-sort", items=items, answers=answers)
     figure = plots.sorting(batch, index=1)
@@ -673,7 +674,7 @@ def test_predictions_beside_each_other_and_how_far_they_are_from_one_of_them() -
     assert nothing_is_cut_off(figure)
 
 
-@pytest.mark.parametrize("length", [6, 100, 200, 600])
+@each("length", [6, 100, 200, 600])
 def test_predictions_have_whole_pixels(length: int) -> None:
     figure = plots.predictions(plots.Excerpt(torch.ones(length), {"NTM": torch.ones(length - 1)}))
     axis = next(axis for axis in figure.axes if axis.images)
@@ -746,14 +747,14 @@ def test_figures_are_opaque_light_and_as_wide_as_a_page() -> None:
     assert lightness(figure.get_facecolor()) > 95
 
 
-@pytest.mark.parametrize("draw", DIAGRAMS)
+@each("draw", DIAGRAMS)
 def test_diagrams_fit_the_page(draw: Callable[[], Figure]) -> None:
     figure = draw()
     assert figure.get_size_inches()[0] == plots.WIDTH
     assert nothing_is_cut_off(figure)
 
 
-@pytest.mark.parametrize("draw", DIAGRAMS)
+@each("draw", DIAGRAMS)
 def test_texts_of_diagrams_do_not_overlap(draw: Callable[[], Figure]) -> None:
     figure = draw()
     figure.canvas.draw()
@@ -832,7 +833,7 @@ CASE = ("case", torch.zeros(3, 2), torch.zeros(3, 2))
 
 
 @pytest.mark.bad_input
-@pytest.mark.parametrize(
+@each(
     ("call", "words"),
     [
         (lambda: plots.sequence({}), "something to draw"),

@@ -13,11 +13,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import pytest
 from torch import Tensor
 
 import ntm_tutorial
 from ntm_tutorial import addressing, memory, ntm
+from tests.each import each
 from tests.test_book import listed as pages
 from tests.test_book import parse
 from tools.links import ROOT
@@ -69,7 +69,7 @@ def test_it_lists_every_public_name_once(site: Path) -> None:
     assert len(listed(site)) == len(set(listed(site)))
 
 
-@pytest.mark.parametrize("module", [ntm_tutorial, *MODULES], ids=lambda module: module.__name__)
+@each("module", [ntm_tutorial, *MODULES])
 def test_it_lists_all_that_a_package_exports(module: ModuleType, site: Path) -> None:
     below = [name for name in listed(site) if name.startswith(f"{module.__name__}.")]
     last = {name.rpartition(".")[2] for name in below} | {"pretrained"}
@@ -77,7 +77,7 @@ def test_it_lists_all_that_a_package_exports(module: ModuleType, site: Path) -> 
 
 
 def test_the_overview_lists_what_can_be_imported_from_the_package_itself() -> None:
-    text = (ROOT / "book" / "api.md").read_text()
+    text = (ROOT / "book" / "api.md").read_text(encoding="utf-8")
     first = text.partition("## What you need most")[2].partition("\n## ")[0]
     names = re.findall(r"~ntm_tutorial(?:\.\w+)*\.(\w+)\n", first)
     assert sorted(names) == sorted(ntm_tutorial.__all__)
@@ -87,7 +87,7 @@ def test_it_is_ordered_as_the_house_is() -> None:
     """A part of the package imports only from parts of its own page, or of those before."""
     above: list[str] = []
     for page in PAGES:
-        text = (ROOT / f"{page}.md").read_text()
+        text = (ROOT / f"{page}.md").read_text(encoding="utf-8")
         here = list(dict.fromkeys(re.findall(r"automodule:: ntm_tutorial\.(\w+)", text)))
         above += here
         files = [module for module in MODULES if part_of(module.__name__) in here]
@@ -111,12 +111,14 @@ def tree_of(thing: Any) -> ast.Module:
     return ast.parse(textwrap.dedent(inspect.getsource(thing)))
 
 
-@pytest.mark.parametrize("name", PUBLIC)
+@each("name", PUBLIC)
 def test_a_docstring_says_what_a_reader_needs(name: str) -> None:
-    """It is there; where a type says Tensor and no more, it says the shape; it says what raises."""
+    """Where a type says Tensor and no more, it says the shape; it says what raises.
+
+    That it is there, and how it is laid out, ruff checks.
+    """
     thing = PUBLIC[name]
     text = inspect.getdoc(thing) or ""
-    assert text.strip()
     hints = {} if inspect.isclass(thing) else typing.get_type_hints(thing)
     bare = [argument for argument, hint in hints.items() if is_bare(hint)]
     assert not bare or SHAPE.search(text), bare
@@ -169,7 +171,7 @@ def test_equations_become_links_but_not_in_literal_blocks() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "number"),
     [("memory.read", 2), ("memory.erase", 3), ("memory.add", 4), ("addressing.shift", 8)],
 )

@@ -16,6 +16,7 @@ from ntm_tutorial.recipes import RECIPES, recipe
 from ntm_tutorial.tasks import TASKS
 from ntm_tutorial.tasks.dynamic_ngrams import optimal_predictions
 from ntm_tutorial.training import History
+from tests.each import each
 
 
 def made(*costs: float, task: str = "copy", seed: int = 0, optimum: float = 0.0) -> Result:
@@ -52,7 +53,9 @@ class TestFiles:
     def test_what_is_no_result_is_refused(self, change: dict[str, object], tmp_path: Path) -> None:
         path = tmp_path / "seed-00.json"
         made(1.0).write(path)
-        path.write_text(json.dumps(json.loads(path.read_text()) | change))
+        path.write_text(
+            json.dumps(json.loads(path.read_text(encoding="utf-8")) | change), encoding="utf-8"
+        )
         with pytest.raises(ValueError, match=r"seed-00\.json is no file of results"):
             results.load(tmp_path)
 
@@ -118,7 +121,7 @@ class TestSummary:
         assert third.task == "dynamic-ngrams"
         assert not results.summarize([])
 
-    @pytest.mark.parametrize(
+    @each(
         ("values", "text"),
         [([], "-"), ([3.0], "3"), ([1.0, 12.0, 2.0], "2 (1 to 12)"), ([1, 4], "2.5 (1 to 4)")],
     )
@@ -131,7 +134,7 @@ class TestTheBook:
 
     FOUND = results.load()
 
-    @pytest.mark.parametrize("found", FOUND, ids=lambda one: f"{one.setting}-{one.seed}")
+    @each("found", FOUND)
     def test_a_command_makes_the_file_with_todays_recipe(self, found: Result) -> None:
         settings = {name: [value] for name, value in found.settings.items()}
         (run,) = sweeps.runs(
@@ -148,7 +151,7 @@ class TestTheBook:
         for setting, there in seeds.items():
             assert sorted(there) == list(range(min(there), min(there) + len(there))), setting
 
-    @pytest.mark.parametrize("pair", RECIPES)
+    @each("pair", RECIPES)
     def test_the_trained_models_have_theirs(self, pair: tuple[str, str]) -> None:
         stored = pretrained.load(*pair)
         (found,) = [

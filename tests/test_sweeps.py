@@ -28,6 +28,7 @@ from ntm_tutorial.lab.sweeps import Run, carry_out, expected_seconds, parse_sett
 from ntm_tutorial.recipes import MODELS, RECIPES, recipe
 from ntm_tutorial.tasks import TASKS
 from ntm_tutorial.training import train
+from tests.each import each
 
 SMALL = {
     "sequences": [48], "batch_size": [8], "ramp": [0], "validate_every": [16],
@@ -90,7 +91,7 @@ class TestRuns:
         with pytest.raises(ValueError, match="task_name: the live recipe trains copy, got 'r"):
             runs("repeat-copy", "ntm-lstm", seeds=[0], live_recipe=True)
 
-    @pytest.mark.parametrize(
+    @each(
         ("text", "expected"),
         [
             ("ramp=0", ("ramp", [0])),
@@ -119,7 +120,7 @@ class TestRuns:
         assert asked == wanted
 
     @pytest.mark.bad_input
-    @pytest.mark.parametrize(
+    @each(
         ("line", "message"),
         [
             ("copy ntm-lstm --set speed=3", "settings: expected one of sequences, .* got 'speed'"),
@@ -238,10 +239,10 @@ class TestCarryOut:
         (run,) = small()
         carry_out([run], "out", progress=False)
         file = Path("out") / f"{run.name}.json"
-        about = json.loads(file.read_text())
+        about = json.loads(file.read_text(encoding="utf-8"))
         key = next(iter(about["recipe"][name]))
         about["recipe"][name][key] = 7
-        file.write_text(json.dumps(about))
+        file.write_text(json.dumps(about), encoding="utf-8")
         with pytest.raises(ValueError, match=rf"seed-00.json was made with {key}=7, not"):
             carry_out([run], "out", progress=False)
 
@@ -249,7 +250,7 @@ class TestCarryOut:
         (run,) = small()
         file = Path("out") / f"{run.name}.json"
         file.parent.mkdir(parents=True)
-        file.write_text("{")
+        file.write_text("{", encoding="utf-8")
         with pytest.raises(ValueError, match=r"is no file of results .* remove it"):
             carry_out([run], "out", progress=False)
 
@@ -304,7 +305,7 @@ class TestProcesses:
         assert not files(".checkpoint")
         assert call(f"{self.LONG} whole") == 0
         same_weights("whole", "cut")
-        assert Path("cut/copy.svg").read_text().startswith("<?xml")
+        assert Path("cut/copy.svg").read_text(encoding="utf-8").startswith("<?xml")
 
     def test_ctrl_c_stops_all_at_once(self) -> None:
         command = [sys.executable, "-m", "ntm_tutorial.lab.cli", *shlex.split(f"{self.LONG} out")]

@@ -77,7 +77,7 @@ def packages(environment: Path) -> dict[str, str]:
 def make_home() -> None:
     """Make `.venv-colab`, unless it is there with these versions."""
     wanted, stamp = versions(), HOME / "versions.json"
-    if stamp.exists() and json.loads(stamp.read_text()) == wanted:
+    if stamp.exists() and json.loads(stamp.read_text(encoding="utf-8")) == wanted:
         return
     venv.create(HOME, clear=True, symlinks=True, with_pip=True)
     pins = [f"{name}=={number}" for name, number in wanted.items() if name != "python"]
@@ -90,13 +90,15 @@ def make_home() -> None:
     google_colab = site_packages(HOME) / "google" / "colab"
     google_colab.mkdir(parents=True)
     (google_colab / "__init__.py").touch()
-    stamp.write_text(json.dumps(wanted))
+    stamp.write_text(json.dumps(wanted), encoding="utf-8")
 
 
 def make_copy(environment: Path) -> None:
     """Make an environment that sees all packages of `.venv-colab` and has none itself."""
     venv.create(environment, symlinks=True)
-    (site_packages(environment) / "colab.pth").write_text(f"{site_packages(HOME)}\n")
+    (site_packages(environment) / "colab.pth").write_text(
+        f"{site_packages(HOME)}\n", encoding="utf-8"
+    )
 
 
 def snapshot(repository: Path) -> str:

@@ -94,7 +94,9 @@ def code_of(path: Path) -> dict[str, str]:
     package = sorted((ROOT / "ntm_tutorial").rglob("*.py"))
     return {
         "notebook": fingerprint(sources),
-        "package": fingerprint(without_docstrings(file.read_text()) for file in package),
+        "package": fingerprint(
+            without_docstrings(file.read_text(encoding="utf-8")) for file in package
+        ),
     }
 
 
@@ -118,7 +120,7 @@ def without_docstrings(source: str) -> str:
 def read_records(folder: Path) -> dict[str, dict[str, Any]]:
     """Return the records of the notebooks in a folder, by name."""
     path = folder / RECORDS
-    return json.loads(path.read_text()) if path.exists() else {}
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 def write_record(path: Path, code: dict[str, str], seconds: float) -> None:
@@ -135,7 +137,7 @@ def write_record(path: Path, code: dict[str, str], seconds: float) -> None:
     }
     there = {stem: entry for stem, entry in records.items() if path.with_stem(stem).exists()}
     text = json.dumps(there, indent=1, sort_keys=True) + "\n"
-    (path.parent / RECORDS).write_text(text)
+    (path.parent / RECORDS).write_text(text, encoding="utf-8")
 
 
 def changes(path: Path) -> list[str]:

@@ -47,7 +47,7 @@ MENTION = re.compile(
 
 def project_url(root: Path) -> str:
     """Return the project's URL as pyproject.toml has it."""
-    settings = tomllib.loads((root / "pyproject.toml").read_text())
+    settings = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
     return settings["project"]["urls"]["Repository"]
 
 
@@ -69,7 +69,12 @@ def set_project_url(root: Path, url: str) -> None:
     """Change the URL in pyproject.toml."""
     slug(url)
     path = root / "pyproject.toml"
-    path.write_text(re.sub(r'(?m)^Repository = ".*"$', f'Repository = "{url}"', path.read_text()))
+    path.write_text(
+        re.sub(
+            r'(?m)^Repository = ".*"$', f'Repository = "{url}"', path.read_text(encoding="utf-8")
+        ),
+        encoding="utf-8",
+    )
 
 
 def badge(url: str, name: str) -> str:
@@ -100,10 +105,12 @@ def render(root: Path) -> dict[Path, str]:
     """Return every file that must change for the whole project to have one URL, as it must be."""
     url = project_url(root)
     pages = [root / name for name in PAGES] + sorted(root.glob("book/*.md"))
-    wanted = {path: MENTION.sub(rf"\g<1>{slug(url)}", path.read_text()) for path in pages}
+    wanted = {
+        path: MENTION.sub(rf"\g<1>{slug(url)}", path.read_text(encoding="utf-8")) for path in pages
+    }
     for path in sorted(root.glob("notebooks/*.ipynb")):
-        wanted[path] = render_notebook(path.read_text(), url, path.name)
-    return {path: text for path, text in wanted.items() if text != path.read_text()}
+        wanted[path] = render_notebook(path.read_text(encoding="utf-8"), url, path.name)
+    return {path: text for path, text in wanted.items() if text != path.read_text(encoding="utf-8")}
 
 
 def main() -> None:
@@ -111,7 +118,7 @@ def main() -> None:
         set_project_url(ROOT, sys.argv[1])
     changed = render(ROOT)
     for path, text in changed.items():
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")
         print("wrote", path.relative_to(ROOT))
     print(f"{project_url(ROOT)}: {len(changed)} files changed")
 

@@ -23,16 +23,7 @@ LATEX = BUILD / "latex"
 NAME = "ntm-tutorial"
 PDF = BUILD / "pdf" / f"{NAME}.pdf"
 
-PACKAGES = (
-    "texlive-xetex",
-    "texlive-latex-recommended",
-    "texlive-latex-extra",
-    "texlive-fonts-recommended",
-    "fonts-texgyre",
-    "fonts-texgyre-math",
-    "fonts-dejavu-core",
-    "latexmk",
-)
+PACKAGES = (ROOT / "tools" / "latex.txt").read_text(encoding="utf-8").split()
 """What Debian and Ubuntu call what XeLaTeX needs for the book: about 120 MB to download."""
 
 NEEDED = ("unicode-math.sty", "titlesec.sty", "texgyrepagella-math.otf", "DejaVuSansMono.ttf")

@@ -171,7 +171,7 @@ def refuse_html(app: Sphinx, document: nodes.document, page: str) -> None:
 
 def configure(app: Sphinx, config: Config) -> None:
     """Settle what LaTeX is told."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     url = project_url(ROOT)
     told = {"onlineat": pages_url(url), "sourceat": url, "bookversion": project["version"]}
     preamble = "".join(rf"\newcommand{{\{name}}}{{{value}}}" for name, value in told.items())

@@ -262,7 +262,7 @@ def path_of(name: str, seed: int) -> Path:
 @cache
 def recorded(name: str) -> list[dict[str, Any]]:
     """Read the records of an experiment, one for each seed."""
-    return [json.loads(path_of(name, seed).read_text()) for seed in SEEDS]
+    return [json.loads(path_of(name, seed).read_text(encoding="utf-8")) for seed in SEEDS]
 
 
 def to_do() -> list[tuple[str, int]]:
@@ -272,7 +272,7 @@ def to_do() -> list[tuple[str, int]]:
 
 def _is_done(name: str, seed: int) -> bool:
     path, recipe = path_of(name, seed), _plain(asdict(EXPERIMENTS[name].recipe))
-    return path.exists() and json.loads(path.read_text())["recipe"] == recipe
+    return path.exists() and json.loads(path.read_text(encoding="utf-8"))["recipe"] == recipe
 
 
 def main() -> None:

@@ -309,7 +309,7 @@ def using_threads(threads: int) -> Iterator[None]:
 def processor() -> str:
     """Return the name of the processor's model."""
     try:
-        found = re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text())
+        found = re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
     except OSError:
         found = None
     return found[1] if found else platform.processor() or platform.machine()

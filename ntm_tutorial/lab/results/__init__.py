@@ -215,7 +215,7 @@ class Result:
             ValueError: if it is damaged, or of another format.
         """
         try:
-            entries = json.loads(path.read_text())
+            entries = json.loads(path.read_text(encoding="utf-8"))
             if entries["format"] != FORMAT:
                 raise ValueError(f"expected format {FORMAT}, got {entries['format']}")
             return cls(**entries | {"history": History(**entries["history"])})
