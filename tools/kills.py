@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch._dynamo  # which optimisers would import in every child
+import torch._dynamo  # noqa: F401 - which optimisers would import in every child
 
 from ntm_tutorial import storage
 from ntm_tutorial.recipes import LIVES, RECIPES, Recipe

@@ -220,7 +220,7 @@ def write() -> Figure:
 
 
 def unrolled_stages() -> list[dict[str, Tensor]]:
-    """Compute what ``unrolled`` draws: memory, weightings and reads after each of three steps.
+    """Compute what ``unrolled`` draws: memory (5, 4), weightings (2, 5), read (1, 4) of each step.
 
     Both heads move on by one location at every step. The read head is one location behind, so that
     it reads what the step before has written. Eqs. 2 to 4, 8 and 9.
