@@ -1,5 +1,6 @@
 """How well a model does: bits per sequence and wrong bits, on fresh random sequences."""
 
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -207,6 +208,63 @@ def grid(
         for other, part in zip(others, zip(*parts, strict=True), strict=True):
             found[value, other] = Evaluation(*part)
     return found
+
+
+SOLVED = 0.99
+"""A training range is solved where at least this share of sequences is perfect in every cell."""
+
+
+class TrainingMap(dict[tuple[int, ...], Evaluation]):
+    """Results in every cell of a training range, keyed by its difficulties in the task's order."""
+
+    @property
+    def worst(self) -> tuple[int, ...]:
+        """The cell with the smallest share of perfect sequences."""
+        return min(self, key=lambda cell: self[cell].share_perfect)
+
+    @property
+    def share_perfect(self) -> float:
+        """The share of perfect sequences in the worst cell."""
+        return self[self.worst].share_perfect
+
+    @property
+    def solved(self) -> bool:
+        """Whether every cell is solved."""
+        return self.share_perfect >= SOLVED
+
+
+def training_map(
+    model: nn.Module, task: Task, *, sequences: int = 200, seed: int = 0
+) -> TrainingMap:
+    """Evaluate in every cell of the training range: every length, or every length and repeats.
+
+    Args:
+        model: an NTM or an LSTM.
+        task: the task to draw from.
+        sequences: how many for each cell.
+        seed: which ones, as in ``evaluate``.
+
+    Raises:
+        ValueError: if a number is out of range.
+    """
+    names = list(task.training_range)
+    cells = itertools.product(*(range(low, up + 1) for low, up in task.training_range.values()))
+    how = {"sequences": sequences, "seed": seed, "batch_size": sequences}
+    return TrainingMap(
+        (cell, evaluate(model, task, **how, **dict(zip(names, cell, strict=True))))
+        for cell in cells
+    )
+
+
+def solved(model: nn.Module, task: Task, *, sequences: int = 200, seed: int = 0) -> bool:
+    """Tell whether at least ``SOLVED`` of the sequences are perfect in every cell of the range.
+
+    That a task can be solved so goes without saying for copy, repeat copy and recall alone.
+
+    Raises:
+        ValueError: if a number is out of range.
+    """
+    return training_map(model, task, sequences=sequences, seed=seed).solved
 
 
 def validation_episode(task: Task, seed: int, sequences: int, **difficulty: int) -> Episode:

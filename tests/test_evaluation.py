@@ -16,7 +16,9 @@ from ntm_tutorial.evaluation import (
     divergence,
     evaluate,
     grid,
+    solved,
     sweep,
+    training_map,
     wrong_bits,
 )
 from ntm_tutorial.tasks import TASKS, Episode
@@ -93,6 +95,44 @@ class TestByHand:
         assert result.median_wrong == 1.0
         assert result.share_perfect == 0.5
         assert result.share_wrong == 7 / 32
+
+
+class Knows(nn.Module):
+    """Answers copy right up to a length, and beyond it with zeros."""
+
+    def __init__(self, length: int, share: float = 0.0) -> None:
+        super().__init__()
+        self.length, self.share = length, share
+        self.unused = nn.Parameter(torch.zeros(1))
+
+    def forward(self, inputs: Tensor) -> tuple[Tensor, None]:
+        length = len(inputs) // 2
+        answer = torch.full((*inputs.shape[:2], 8), -9.0)
+        right = inputs.shape[1] if length <= self.length else round(self.share * inputs.shape[1])
+        answer[length + 1 :, :right] = 9 * (2 * inputs[:length, :right, :8] - 1)
+        return answer, None
+
+
+class TestTrainingMap:
+    def test_every_cell_has_its_own_evaluation(self) -> None:
+        found = training_map(Constant(0.0, 9), TASKS["repeat-copy"], sequences=2, seed=3)
+        assert list(found) == list(itertools.product(range(1, 11), range(1, 11)))
+        for (length, repeats), result in found.items():
+            assert result.asked.tolist() == [(length * repeats + 1) * 9] * 2
+        alone = evaluate(
+            Constant(0.0, 9), TASKS["repeat-copy"], sequences=2, seed=3, length=7, repeats=2
+        )
+        assert found[7, 2].wrong.equal(alone.wrong)
+
+    @pytest.mark.parametrize(
+        ("model", "share", "worst"),
+        [(Knows(20), 1.0, 1), (Knows(18, 0.99), 0.99, 19), (Knows(12, 0.98), 0.98, 13)],
+    )
+    def test_solved_asks_every_cell(self, model: Knows, share: float, worst: int) -> None:
+        found = training_map(model, COPY, sequences=100)
+        assert found.share_perfect == pytest.approx(share)
+        assert found.worst == (worst,)
+        assert found.solved == solved(model, COPY, sequences=100) == (share >= 0.99)
 
 
 class TestDivergence:

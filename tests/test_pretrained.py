@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from ntm_tutorial import pretrained, storage
-from ntm_tutorial.evaluation import evaluate
+from ntm_tutorial.evaluation import evaluate, solved
 from ntm_tutorial.ntm import NTM
 from ntm_tutorial.pretrained import available, load, load_file, save_file
 from ntm_tutorial.recipes import RECIPES, recipe
@@ -19,6 +19,13 @@ from ntm_tutorial.training import History, train
 
 PLAN = recipe("copy", "ntm-feedforward")
 HISTORY = History([16, 32], [9.5, 8.25], [9.0, math.inf], [3.0, 2.0], [0.1, 0.2])
+SOLVED = [
+    ("copy", "ntm-feedforward"),
+    ("copy", "ntm-lstm"),
+    ("repeat-copy", "ntm-lstm"),
+    ("associative-recall", "ntm-feedforward"),
+    ("associative-recall", "ntm-lstm"),
+]
 every_file = pytest.mark.parametrize(("task", "model"), available())
 copy_ntms = pytest.mark.parametrize(
     ("task", "model"), [pair for pair in available() if pair[0] == "copy" and pair[1] != "lstm"]
@@ -83,6 +90,11 @@ class TestComesTrained:
         result = evaluate(found.model, found.task, sequences=200, seed=2014, length=length)
         assert result.mean_wrong <= wrong
         assert result.share_perfect >= perfect
+
+    @pytest.mark.parametrize("pair", SOLVED, ids="/".join)
+    def test_every_cell_of_the_training_range_is_solved(self, pair: tuple[str, str]) -> None:
+        found = load(*pair)
+        assert solved(found.model, found.task)
 
 
 class TestSaveAndLoad:

@@ -100,7 +100,7 @@ def _train(plan: Recipe, folder: Path, kill_after: int | None) -> None:
         if len(history.sequences) == kill_after:
             left = LATER
 
-    task.sample = sample
+    task.sample = sample  # type: ignore[method-assign]
     history = train(
         model, task, **plan.training, seed=0, progress=False,
         checkpoint=folder / "checkpoint", on_validation=validated,
