@@ -11,9 +11,11 @@ LSTMState = tuple[Tensor, Tensor]
 
 
 class LSTMBaseline(nn.Module):
-    """``torch.nn.LSTM`` with a learned first state and a linear output layer.
+    """Stacked ``torch.nn.LSTM`` layers with skip connections and a learned first state.
 
-    The paper's LSTM also has peepholes and feeds the input to every layer; ours is PyTorch's.
+    The paper's parameter counts, and Graves (2013), say how its LSTM was wired: every layer sees
+    the input beside the layer below, and the output sees all layers. Ours is wired so too. A layer
+    of the paper has peepholes, ours has PyTorch's second bias instead.
 
     Args:
         input_size: channels of the input, ``I``.
@@ -37,8 +39,9 @@ class LSTMBaseline(nn.Module):
         }
         check_positive(**self.settings)
         self.input_size, self.output_size = input_size, output_size
-        self.lstm = nn.LSTM(input_size, hidden_size, layers)
-        self.output = nn.Linear(hidden_size, output_size)
+        sizes = [input_size] + [input_size + hidden_size] * (layers - 1)
+        self.layers = nn.ModuleList(nn.LSTM(size, hidden_size) for size in sizes)
+        self.output = nn.Linear(layers * hidden_size, output_size)
         self.initial_hidden = nn.Parameter(torch.zeros(layers, 1, hidden_size))
         self.initial_cell = nn.Parameter(torch.zeros(layers, 1, hidden_size))
 
@@ -68,15 +71,22 @@ class LSTMBaseline(nn.Module):
         check_inputs("inputs", inputs, ("T", "B", self.input_size))
         if state is None:
             state = self.initial_state(inputs.shape[1])
-        expected = (self.lstm.num_layers, inputs.shape[1], self.lstm.hidden_size)
+        layers, _, hidden_size = self.initial_hidden.shape
+        expected = (layers, inputs.shape[1], hidden_size)
         for tensor in state:
             if tensor.shape != expected:
                 raise ValueError(
                     f"state: expected tensors of shape {expected} for this model and batch, "
                     f"got {tuple(tensor.shape)}"
                 )
-        hidden, state = self.lstm(inputs, state)
-        return self.output(hidden), state
+        hiddens: list[Tensor] = []
+        ends = []
+        for layer, start in zip(self.layers, zip(*(part.split(1) for part in state)), strict=True):
+            hidden, end = layer(torch.cat([inputs, *hiddens[-1:]], dim=-1), start)
+            hiddens.append(hidden)
+            ends.append(end)
+        hidden_end, cell_end = (torch.cat(part) for part in zip(*ends, strict=True))
+        return self.output(torch.cat(hiddens, dim=-1)), (hidden_end, cell_end)
 
     def step(
         self, x: Float[Tensor, "B I"], state: LSTMState

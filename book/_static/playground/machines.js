@@ -291,15 +291,18 @@ const Machines = (() => {
     }
   }
 
-  /** The baseline: stacked LSTM layers and a linear output layer; it has no memory outside. */
+  /**
+   * The baseline: LSTM layers that each see the input beside the layer below, and a linear output
+   * layer that sees them all; it has no memory outside.
+   */
   class LSTM {
     constructor(settings, tensors) {
       this.settings = settings;
       this.tensors = tensors;
       this.layers = countUp((k) =>
         k < settings.layers && {
-          input: layerOf(tensors, "lstm.", `_ih_l${k}`),
-          recurrent: layerOf(tensors, "lstm.", `_hh_l${k}`),
+          input: layerOf(tensors, `layers.${k}.`, "_ih_l0"),
+          recurrent: layerOf(tensors, `layers.${k}.`, "_hh_l0"),
         },
       );
       this.outputLayer = layerOf(tensors, "output.");
@@ -310,7 +313,12 @@ const Machines = (() => {
     }
 
     step(x, state) {
-      const { hidden, state: controller } = lstmLayers(this.layers, x, state.controller);
+      const controller = [];
+      this.layers.forEach((layer, depth) => {
+        const seen = depth ? concatenate(x, controller[depth - 1].hidden) : x;
+        controller.push(lstmLayer(layer, seen, state.controller[depth]));
+      });
+      const hidden = concatenate(...controller.map((layer) => layer.hidden));
       return { logits: linear(this.outputLayer, hidden), state: { controller } };
     }
   }
