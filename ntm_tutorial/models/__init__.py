@@ -14,16 +14,7 @@ from torch import Tensor, nn
 from ntm_tutorial.models.lstm import LSTMBaseline
 from ntm_tutorial.ntm import NTM, NTMState
 
-__all__ = [
-    "FAMILIES",
-    "FIRST",
-    "Family",
-    "LSTMBaseline",
-    "SequenceModel",
-    "family",
-    "family_of",
-    "run_traced",
-]
+__all__ = ["FAMILIES", "FIRST", "Family", "SequenceModel", "family", "family_of", "run_traced"]
 
 
 @runtime_checkable
