@@ -1,7 +1,7 @@
 """Every exercise can be checked: as it stands its code fails, and its solution's code holds.
 
-Exercises and solutions are MyST directives in the notebooks' text. Their Python blocks run here
-after those cells of the notebook that they lean on, as they do for a reader who pastes them there.
+The cells of an exercise are read as the book reads them, as MyST directives. Their Python blocks
+run here after those cells of the notebook that they lean on, as they do for a reader.
 """
 
 import ast
@@ -21,6 +21,7 @@ import nbformat
 import pytest
 
 from tests.each import each
+from tools.exercises import as_cells, as_directives, is_exercise
 from tools.links import ROOT
 
 PATHS = sorted(ROOT.glob("notebooks/*.ipynb"))
@@ -87,7 +88,9 @@ def exercises(path: Path) -> list[Directive]:
 
 @cache
 def read(path: Path) -> Any:
-    return nbformat.read(path, as_version=4)
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells = list(as_directives(notebook.cells))
+    return notebook
 
 
 def names(code: str) -> tuple[set[str], set[str]]:
@@ -205,10 +208,31 @@ def test_each_chapter_says_in_the_same_words_how_to_try_one() -> None:
     texts = {
         cell.source
         for path in PATHS
+        if any(map(is_exercise, nbformat.read(path, as_version=4).cells))
         for cell in read(path).cells
         if cell.source.startswith("## Exercises")
     }
     assert len(texts) == 1
+
+
+def test_an_exercise_is_cells_in_a_notebook_and_directives_in_the_book() -> None:
+    text = (
+        ":::{exercise} Add\n:label: ex-00-add\n\n**Ten minutes.** Add.\n\n"
+        "```python\nx = ...\nassert x == 2\n```\n\nAnd then?\n\n"
+        "<details><summary>Hint</summary>\n\nCount.\n\n</details>\n:::\n\n"
+        ":::{solution} ex-00-add\n:class: dropdown\n\n"
+        "<details><summary>Solution</summary>\n\n"
+        "```python\nx = 2\nassert x == 2\n```\n\n</details>\n:::"
+    )
+    whole = nbformat.v4.new_markdown_cell(text)
+    asked, code, rest = as_cells(whole)
+    assert asked.source == "### Exercise: Add\n\n**Ten minutes.** Add."
+    assert code.source == "x = ...\nassert x == 2"
+    assert rest.source.startswith("And then?")
+    (again,) = as_directives([asked, code, rest])
+    assert again.source == text.replace(":::", ":::::")
+    with pytest.raises(ValueError, match="ex-00-add"):
+        list(as_directives([asked, code]))
 
 
 def test_labels_are_unique_in_the_book() -> None:

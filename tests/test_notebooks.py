@@ -12,6 +12,7 @@ import nbformat
 from tests.each import each
 from tools import links
 from tools.execute import METADATA, WIDGET, is_progress_bar, tidy
+from tools.exercises import TAGS, is_exercise
 
 PATHS = sorted(links.ROOT.glob("notebooks/*.ipynb"))
 MACHINE_PATH = re.compile(r"/(home|root|Users|tmp|work)/|site-packages|ipykernel_\d|[A-Z]:\\")
@@ -71,6 +72,18 @@ def test_cells_were_run_once_from_top_to_bottom(path: Path) -> None:
 @every_notebook
 def test_no_cell_failed_or_wrote_to_stderr(path: Path) -> None:
     notebook = read(path)
+def test_cells_were_run_once_from_top_to_bottom(notebook: Any) -> None:
+    counts = [cell.execution_count for cell in code_cells(notebook) if not is_exercise(cell)]
+    assert counts == list(range(1, len(counts) + 1)), "run `make notebooks`"
+
+
+def test_a_readers_cells_are_left_alone(notebook: Any) -> None:
+    for cell in filter(is_exercise, code_cells(notebook)):
+        assert cell.metadata.tags == TAGS
+        assert not cell.outputs and cell.execution_count is None, cell.source
+
+
+def test_no_cell_failed_or_wrote_to_stderr(notebook: Any) -> None:
     for cell in code_cells(notebook):
         for output in cell.outputs:
             assert output.output_type != "error", cell.source

@@ -72,6 +72,7 @@ def execute(path: Path) -> None:
         kernel_name="python3",
         resources={"metadata": {"path": str(path.parent)}},
         record_timing=False,
+        skip_cells_with_tag="exercise",
         coalesce_streams=True,
         store_widget_state=False,
     ).execute()
@@ -90,7 +91,8 @@ def code_of(path: Path) -> dict[str, str]:
     """Return a fingerprint of a notebook's code and one of the package's."""
     cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
     # A fork changes the address in the setup cell, and need not execute anything again for that.
-    sources = [cell.source for cell in cells if "setup" not in cell.metadata.get("tags", [])]
+    apart = {"setup", "exercise"}
+    sources = [cell.source for cell in cells if apart.isdisjoint(cell.metadata.get("tags", []))]
     package = sorted((ROOT / "ntm_tutorial").rglob("*.py"))
     return {
         "notebook": fingerprint(sources),
