@@ -88,7 +88,7 @@ def test_solutions_stand_at_the_end_of_their_chapter(latex: str, site: Path) -> 
 
 
 def test_code_that_a_page_folds_away_is_left_out(latex: str) -> None:
-    folds = {"hide-input", "remove-cell", "remove-input"}
+    folds = {"hide-input", "remove-cell", "remove-input", "exercise"}
     shown = sum(
         cell["cell_type"] == "code" and not folds & {*cell["metadata"].get("tags", [])}
         for path in ROOT.glob("notebooks/*.ipynb")
