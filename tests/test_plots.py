@@ -603,15 +603,6 @@ def test_recall_steps_group_the_steps_by_items() -> None:
     assert nothing_is_cut_off(figure)
 
 
-def test_fitted_places_on_a_shelf_are_all_shown_and_do_not_wrap() -> None:
-    write, read = torch.eye(4)[[1, 2]], torch.eye(4)[[2, 1]]
-    line = torch.tensor([1.2, 4.4])
-    figure = plots.fitted_locations(line, write, read, label="place", ring=False)
-    assert figure.axes[0].get_ylabel() == "place"
-    assert np.allclose(images(figure)[1], write) and np.allclose(images(figure)[2], read)
-    assert figure.axes[0].get_ylim() == pytest.approx((4.9, -0.5)), "no square is left out"
-
-
 # --- predictions of a sequence of bits -----------------------------------------------------------
 
 

@@ -94,23 +94,17 @@ def _link(axis: Axes, item: int, place: int, colour: Array) -> None:
     axis.plot(across, 0.94 - 0.88 * down, color=colour, linewidth=1.8)
 
 
-def fitted_locations(
-    fitted: Tensor,
-    write: Tensor,
-    read: Tensor,
-    *,
-    label: str = "memory location",
-    ring: bool = True,
-) -> Figure:
+def fitted_locations(fitted: Tensor, write: Tensor, read: Tensor) -> Figure:
     """Hold locations that a fit predicts against those written and read, as Figure 17 does.
 
+    The paper has the vectors in the order in which they came; here they stand in that of their
+    priorities, so that what was written can be held against what is read.
+
     Args:
-        fitted: the location that the fit gives for each vector (L,); beyond the last location it
-            counts on, round the ring.
-        write: a write head's weighting while the vectors came in (L, N).
+        fitted: the location that the fit gives for each vector (L,), the highest priority first;
+            beyond the last location it counts on, round the ring.
+        write: a write head's weighting at each of these vectors (L, N).
         read: a read head's weighting while the answers were due (A, N).
-        label: what the rows are.
-        ring: whether the first location follows the last; if not, all locations are shown.
 
     Raises:
         ValueError: if shapes do not fit.
@@ -119,14 +113,14 @@ def fitted_locations(
     written, looked = as_array("write", write, "L N"), as_array("read", read, "A N")
     same_steps({"fitted": line, "write": written})
     same_steps({"write": written.T, "read": looked.T}, "locations")
-    count = written.shape[1]
-    rows = _rows(line, written, looked) if ring else list(range(count))
-    widths = [len(line), len(line), len(looked)]
-    figure, axes = plt.subplots(1, 3, sharey=True, figsize=(WIDTH, 3.6), width_ratios=widths)
+    count, rows = written.shape[1], _rows(line, written, looked)
+    figure, axes = plt.subplots(1, 3, sharey=True, figsize=(WIDTH, 3.6),
+                                width_ratios=[len(line), len(line), len(looked)])  # fmt: skip
     predicted, observed, reading = axes
     for axis, panel in ((predicted, written * np.nan), (observed, written), (reading, looked)):
         draw_cells(axis, panel[:, np.array(rows) % count], UNIT, 0.0)
-        axis.set_xlabel("time step")
+        axis.set_xlabel("place in the answer" if axis is reading else "place of its priority")
+        _count_from_one(axis, len(panel))
     at = line - rows[0]
     predicted.scatter(range(len(line)), at, marker="s", s=16, color=MARK)
     observed.scatter(range(len(line)), at, marker="s", s=26, facecolors="none", edgecolors=MARK)
@@ -135,16 +129,19 @@ def fitted_locations(
     predicted.set_title("fitted to the priority")
     observed.set_title("write weighting")
     reading.set_title("read weighting")
-    reading.set_xlabel("place in the answer")
-    places = few_ticks(len(looked), most=4)[1] if len(looked) > 1 else 1
-    reading.set_xticks(range(places - 1, len(looked), places))
-    reading.xaxis.set_major_formatter(lambda place, _: str(int(place) + 1))
     round_ones = few_ticks(count, most=10 * count // len(rows))
     ticks = [row for row, location in enumerate(rows) if location % count in round_ones]
     predicted.set_yticks(ticks, [str(rows[row] % count) for row in ticks])
-    predicted.set_ylabel(label)
+    predicted.set_ylabel("memory location")
     colour_bar(figure, UNIT, "weight", ax=list(axes), aspect=22, pad=0.015, fraction=0.03)
     return figure
+
+
+def _count_from_one(axis: Axes, count: int) -> None:
+    """Number the columns of an axis from 1."""
+    places = few_ticks(count, most=4)[1] if count > 1 else 1
+    axis.set_xticks(range(places - 1, count, places))
+    axis.xaxis.set_major_formatter(lambda place, _: str(int(place) + 1))
 
 
 def _rows(line: Array, *weightings: Array) -> list[int]:
