@@ -19,6 +19,8 @@ from torch import Tensor
 
 NORM_FLOOR = 1e-8
 """A shorter vector counts as having this length, so that a zero vector gives similarity 0."""
+HUGE = 2.0**32
+"""A vector with larger elements is scaled down to this size, so that no square overflows."""
 
 
 def cosine_similarity(
@@ -43,9 +45,14 @@ def cosine_similarity(
 
 
 def _unit(vector: Tensor) -> Tensor:
-    """Scale to length one; the floor stands under the root, where its gradient stays finite."""
-    squared = vector.square().sum(-1, keepdim=True)
-    return vector * squared.clamp(min=NORM_FLOOR**2).rsqrt()
+    """Scale to length one; the floor stands under the root, where its gradient stays finite.
+
+    Squares need room: half precision is widened, and what is huge made smaller first.
+    """
+    wide = vector.to(torch.promote_types(vector.dtype, torch.float32))
+    wide = wide / (wide.detach().abs().amax(-1, keepdim=True) / HUGE).clamp(min=1)
+    squared = wide.square().sum(-1, keepdim=True)
+    return (wide * squared.clamp(min=NORM_FLOOR**2).rsqrt()).to(vector.dtype)
 
 
 def content_weighting(

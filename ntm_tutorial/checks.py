@@ -1,24 +1,128 @@
 """Clear words about bad input, said in one way."""
 
+import math
+import operator
+from typing import Any
+
+import torch
 from torch import Tensor
 
 
-def check_inputs(name: str, tensor: Tensor, shape: tuple[str | int, ...]) -> None:
-    """Refuse a tensor of another shape; in (T, B, 9), a letter stands for any positive size.
+def whole(name: str, value: Any, least: int = 1, most: int | None = None) -> int:
+    """Return a whole number as Python's own; refuse any other, and one out of range.
+
+    NumPy's integers, and tensors that hold one, are whole numbers too; True and False are not.
 
     Raises:
         ValueError: naming the argument, what was given and what is allowed.
     """
-    given = tuple(tensor.shape)
-    fits = len(given) == len(shape) and all(
-        size > 0 if isinstance(wanted, str) else size == wanted
-        for size, wanted in zip(given, shape, strict=True)
+    if isinstance(value, torch.SymInt):  # a size that torch.export leaves open
+        return value
+    try:
+        truth = isinstance(value, bool) or getattr(value, "dtype", None) == torch.bool
+        number = None if truth or getattr(value, "ndim", 0) else operator.index(value)
+    except (TypeError, RuntimeError):
+        number = None
+    if number is None or number < least or (most is not None and number > most):
+        allowed = f"of at least {least}" if most is None else f"from {least} to {most}"
+        raise ValueError(f"{name}: expected a whole number {allowed}, got {value!r}")
+    return number
+
+
+def check_positive(**sizes: Any) -> dict[str, int]:
+    """Return sizes as Python's own whole numbers; refuse what is none of at least 1.
+
+    Raises:
+        ValueError: naming the size and what was given.
+    """
+    return {name: whole(name, size) for name, size in sizes.items()}
+
+
+def check_number(
+    name: str, value: Any, least: float | int = -math.inf, most: float | int = math.inf
+) -> None:
+    """Refuse what is not a finite number from ``least`` to ``most``.
+
+    Raises:
+        ValueError: naming the argument, what was given and what is allowed.
+    """
+    try:
+        number = math.nan if isinstance(value, bool | str | bytes) else float(value)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        number = math.nan
+    if not (math.isfinite(number) and least <= number <= most):
+        ends = [f"of at least {least:g}"] * (least > -math.inf)
+        ends += [f"of at most {most:g}"] * (most < math.inf)
+        allowed = f"from {least:g} to {most:g}" if len(ends) == 2 else "".join(ends)
+        raise ValueError(f"{name}: expected a number {allowed}".rstrip() + f", got {value!r}")
+
+
+def check_inputs(
+    name: str, tensor: Tensor, shape: tuple[str | int, ...], like: Tensor | None = None
+) -> None:
+    """Refuse a tensor of another shape; in (T, B, 9), a letter stands for any positive size.
+
+    Its numbers must be of the type that ``like`` has, unless autocast brings them together.
+
+    Raises:
+        ValueError: naming the argument, what was given and what is allowed.
+    """
+    given = tuple(tensor.shape) if isinstance(tensor, Tensor) else None
+    fits = (
+        given is not None
+        and len(given) == len(shape)
+        and all(
+            size > 0 if isinstance(wanted, str) else size == wanted
+            for size, wanted in zip(given, shape, strict=True)
+        )
     )
     if not fits:
         allowed = "(" + ", ".join(map(str, shape)) + ")"
-        raise ValueError(f"{name}: expected shape {allowed}, got {given}")
+        found = type(tensor).__name__ if given is None else given
+        raise ValueError(f"{name}: expected shape {allowed}, got {found}")
     if not tensor.is_floating_point():
         raise ValueError(f"{name}: expected floating-point numbers, got {tensor.dtype}")
+    if like is not None and not _same_type(tensor, like):
+        raise ValueError(f"{name}: expected {like.dtype}, as the model has, got {tensor.dtype}")
+
+
+def check_state(state: Any, shapes: Any, like: Tensor, part: str = "") -> None:
+    """Refuse a state that is not built as ``shapes`` says, of numbers like those of ``like``.
+
+    Args:
+        state: tensors, in tuples of tuples.
+        shapes: the same tuples, with a ``torch.Size`` for each tensor.
+        like: a weight of the model.
+        part: which part of the state this is.
+
+    Raises:
+        ValueError: naming the part, what was given and what is allowed.
+    """
+    of = f"for {part} " * bool(part)
+    if isinstance(shapes, torch.Size):
+        if not isinstance(state, Tensor) or state.shape != shapes or not _same_type(state, like):
+            given = (tuple(state.shape), state.dtype) if isinstance(state, Tensor) else (state,)
+            raise ValueError(
+                f"state: expected {of}a tensor of shape {tuple(shapes)}, {like.dtype}, for this "
+                f"model and batch, got {', '.join(map(str, given))[:80]}"
+            )
+    elif type(state) is not type(shapes) or len(state) != len(shapes):
+        given = f"{type(state).__name__} of {len(state)}" if isinstance(state, tuple) else state
+        raise ValueError(
+            f"state: expected {of}a {type(shapes).__name__} of {len(shapes)} for this model, "
+            f"got {str(given)[:80]}"
+        )
+    else:
+        names = getattr(shapes, "_fields", [f"[{i}]" for i in range(len(shapes))])
+        for name, one, shape in zip(names, state, shapes, strict=True):
+            check_state(one, shape, like, part + name)
+
+
+def _same_type(tensor: Tensor, like: Tensor) -> bool:
+    kind = like.device.type
+    return tensor.dtype == like.dtype or (
+        tensor.is_floating_point() and torch.is_autocast_enabled(kind)
+    )
 
 
 def check_logits(logits: Tensor, targets: Tensor) -> None:
@@ -31,14 +135,3 @@ def check_logits(logits: Tensor, targets: Tensor) -> None:
         raise ValueError(
             f"logits: expected the targets' shape {tuple(targets.shape)}, got {tuple(logits.shape)}"
         )
-
-
-def check_positive(**sizes: int) -> None:
-    """Refuse sizes that are not whole numbers of at least 1.
-
-    Raises:
-        ValueError: naming the size and what was given.
-    """
-    for name, size in sizes.items():
-        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-            raise ValueError(f"{name}: expected a whole number of at least 1, got {size!r}")

@@ -46,6 +46,10 @@ class FeedforwardController(nn.Module):
         assert isinstance(first, nn.Linear)
         first.weight.data[:, channel] *= gain
 
+    def state_shapes(self, batch_size: int) -> tuple[()]:
+        """Return the shapes of a state's tensors: there are none."""
+        return ()
+
     def initial_state(self, batch_size: int) -> ControllerState:
         """Return the state, an empty tuple (): this controller remembers nothing."""
         return ()
@@ -89,6 +93,11 @@ class LSTMController(nn.Module):
         first = self.layers[0]
         assert isinstance(first, nn.LSTMCell)
         first.weight_ih.data[:, channel] *= gain
+
+    def state_shapes(self, batch_size: int) -> tuple[tuple[torch.Size, torch.Size], ...]:
+        """Return the shapes of a state's tensors: a pair of (B, C) per layer."""
+        layers, size = self.initial_hidden.shape
+        return ((torch.Size((batch_size, size)),) * 2,) * layers
 
     def initial_state(self, batch_size: int) -> ControllerState:
         """Return the learned first state, one copy per sequence: a pair of (B, C) per layer."""

@@ -63,27 +63,10 @@ class Heads(nn.Module):
         self.outputs = [self.heads * sum(self.address_sizes), write_heads * sum(self.write_sizes)]
         self.linear = nn.Linear(controller_size, sum(self.outputs))
 
-    def start_with_look_ups(self) -> None:
-        """Move the start: each head looks up by content, does not shift, and writes little.
-
-        Among rows that differ, each state of the controller then has locations of its own. Sharper
-        look-ups would find fewer of them, and what is read would tell less of the steps before.
-        The numbers were found by trial on dynamic N-grams.
-        """
-        _, key_strength, gate, shift_weighting, _, erase_vector, _ = self._parts(
-            self.linear.bias.data
-        )
-        key_strength += 4
-        gate += 3
-        shift_weighting[:, shift_weighting.shape[1] // 2] += 3
-        erase_vector -= 4
-        *_, add_weights = self._parts(self.linear.weight.data.T)
-        add_weights *= 0.2
-
     def forward(self, hidden: Float[Tensor, "B C"]) -> HeadParameters:
         """Map the controller's output to every head's parameters."""
-        key, key_strength, gate, shift_weighting, sharpening, erase_vector, add_vector = (
-            self._parts(self.linear(hidden))
+        key, key_strength, gate, shift_weighting, sharpening, erase_vector, add_vector = self.parts(
+            self.linear(hidden)
         )
         return HeadParameters(
             key=torch.tanh(key),
@@ -95,7 +78,7 @@ class Heads(nn.Module):
             add_vector=torch.tanh(add_vector),
         )
 
-    def _parts(self, outputs: Float[Tensor, "*any X"]) -> tuple[Tensor, ...]:
+    def parts(self, outputs: Float[Tensor, "*any X"]) -> tuple[Tensor, ...]:
         """Cut the layer's outputs into views (*any, heads, size), one a parameter, still raw."""
         address, write = outputs.split(self.outputs, dim=-1)
         return (

@@ -1,18 +1,21 @@
 """The Neural Turing Machine: controller, heads and memory in one recurrent module."""
 
+import copy
 import math
+from collections.abc import Callable
+from functools import partial
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ntm_tutorial import addressing
+from ntm_tutorial import addressing, starts
 from ntm_tutorial import memory as memory_ops
-from ntm_tutorial.checks import check_inputs, check_positive
+from ntm_tutorial.checks import check_inputs, check_number, check_positive, check_state, whole
 from ntm_tutorial.controllers import CONTROLLERS, ControllerState
-from ntm_tutorial.heads import Heads
-from ntm_tutorial.speed.fused import memory_step
+from ntm_tutorial.heads import HeadParameters, Heads
 
 INITIAL_MEMORY = 0.5
 """Where a memory that is not learned starts: a constant, so that no location is special beforehand.
@@ -68,15 +71,57 @@ class NTMTrace(NamedTuple):
         return self.weighting[:, :, self.reads.shape[2] :]
 
 
+Record = dict[str, Tensor]
+"""What a trace keeps of one step, by the names of ``NTMTrace``."""
+
+
+def memory_step(
+    memory: Float[Tensor, "B N M"],
+    previous: Float[Tensor, "B H N"],
+    head: HeadParameters,
+    keep: Callable[[Record], None] | None = None,
+) -> tuple[Float[Tensor, "B N M"], Float[Tensor, "B H N"], Float[Tensor, "B R M"]]:
+    """Move all heads (Eqs. 5-9), read (Eq. 2), erase and add (Eqs. 3, 4).
+
+    Reading before writing is our choice; the paper leaves the order open.
+
+    Args:
+        memory: as the last step left it.
+        previous: the weightings of the last step.
+        head: what the controller tells the heads.
+        keep: called with all that happened, for a trace.
+
+    Returns:
+        the new memory, the new weightings, and what the read heads read before the write.
+    """
+    # Address, Eqs. 5 to 9
+    content = addressing.content_weighting(memory, head.key, head.key_strength)
+    gated = addressing.interpolate(content, previous, head.gate)
+    shifted = addressing.shift(gated, head.shift_weighting)
+    weighting = addressing.sharpen(shifted, head.sharpening)
+    # Read, then write, Eqs. 2 to 4
+    read_heads = weighting.shape[1] - head.erase_vector.shape[1]
+    reading, writing = weighting[:, :read_heads], weighting[:, read_heads:]
+    reads = memory_ops.read(memory, reading)
+    erased = memory_ops.erase(memory, writing, head.erase_vector)
+    memory = memory_ops.add(erased, writing, head.add_vector)
+    if keep is not None:
+        stages = {"content": content, "gated": gated, "shifted": shifted, "weighting": weighting}
+        keep({**head._asdict(), **stages, "reads": reads, "memory": memory})
+    return memory, weighting, reads
+
+
 class NTM(nn.Module):
     """A Neural Turing Machine with any number of read and write heads.
 
     One step: the controller sees the input and the last reads; its output sets every head's
-    parameters; all heads move by Eqs. 5-9; the read heads read (Eq. 2); the write heads erase and
-    add (Eqs. 3, 4); the output is a linear map of the controller's output and the new reads.
-    Reading before writing is our choice; the paper leaves the order open.
+    parameters; ``memory_step`` moves the heads, reads and writes; the output is a linear map of the
+    controller's output and the new reads.
 
     Call it like ``torch.nn.LSTM``: ``logits, state = model(inputs)``, time first.
+
+    A machine runs the plain equations, unless another ``memory_step`` is put into its place:
+    ``speed.fast(model)`` puts one there that computes the same in less time.
 
     Args:
         input_size: channels of the input, ``I``.
@@ -100,6 +145,8 @@ class NTM(nn.Module):
             unknown, or there are periods without a learned memory.
     """
 
+    memory_step: Callable[..., tuple[Tensor, Tensor, Tensor]] = staticmethod(memory_step)
+
     def __init__(
         self,
         input_size: int,
@@ -117,42 +164,49 @@ class NTM(nn.Module):
         memory_periods: float = 0.0,
     ) -> None:
         super().__init__()
-        self.settings = {
-            name: value for name, value in locals().items() if name not in ("self", "__class__")
-        }
-        _check(self.settings)
-        self.input_size, self.output_size = input_size, output_size
-        self.read_heads, self.write_heads = read_heads, write_heads
-        self.memory_shape = (memory_locations, memory_width)
-        reads_size = read_heads * memory_width
+        given = {name: value for name, value in locals().items() if name not in _NO_SETTINGS}
+        self.settings = _checked(given)
+        sizes = SimpleNamespace(**self.settings)
+        self.input_size, self.output_size = sizes.input_size, sizes.output_size
+        self.read_heads, self.write_heads = sizes.read_heads, sizes.write_heads
+        self.memory_shape = (sizes.memory_locations, sizes.memory_width)
+        reads_size = sizes.read_heads * sizes.memory_width
         self.controller = CONTROLLERS[controller](
-            input_size + reads_size, controller_size, controller_layers
+            sizes.input_size + reads_size, sizes.controller_size, sizes.controller_layers
         )
         self.heads = Heads(
-            controller_size,
-            memory_width,
-            read_heads=read_heads,
-            write_heads=write_heads,
-            shift_range=shift_range,
+            sizes.controller_size,
+            sizes.memory_width,
+            read_heads=sizes.read_heads,
+            write_heads=sizes.write_heads,
+            shift_range=sizes.shift_range,
         )
-        self.output = nn.Linear(controller_size + reads_size, output_size)
-        self.initial_reads = nn.Parameter(torch.zeros(read_heads, memory_width))
+        self.output = nn.Linear(sizes.controller_size + reads_size, sizes.output_size)
+        self.initial_reads = nn.Parameter(torch.zeros(sizes.read_heads, sizes.memory_width))
         self.initial_weighting_logits = nn.Parameter(
-            torch.zeros(read_heads + write_heads, memory_locations)
+            torch.zeros(sizes.read_heads + sizes.write_heads, sizes.memory_locations)
         )
         self.initial_memory: nn.Parameter | None = None
         if learned_memory:
-            self.initial_memory = nn.Parameter(_first_rows(self.memory_shape, memory_periods))
-        self.reset_parameters()
-        if learned_memory:
-            self.heads.start_with_look_ups()
+            self.initial_memory = nn.Parameter(torch.zeros(self.memory_shape))
+        self._start()
 
     def reset_parameters(self) -> None:
+        """Draw all weights anew, as when the machine was built."""
+        for part in (self.controller, self.heads.linear, self.output):
+            part.reset_parameters()
+        self._start()
+
+    def _start(self) -> None:
         """Draw the start from which nearly every seed learns.
 
         PyTorch's own start for a linear layer is too small for inputs that are sparse bits, and
         a head that starts spread over all locations never learns to step from one to the next.
         """
+        if self.initial_memory is not None:
+            rows = starts.first_rows(*self.memory_shape, self.settings["memory_periods"])
+            self.initial_memory.data.copy_(rows)
+            starts.look_up(self.heads)
         self.controller.reset_parameters()
         nn.init.zeros_(self.initial_reads)
         nn.init.zeros_(self.initial_weighting_logits)
@@ -169,21 +223,21 @@ class NTM(nn.Module):
         Raises:
             ValueError: if a number is not positive, or there are not so many locations.
         """
+        size = whole("batch_size", batch_size)
         most, width = self.memory_shape
-        locations = most if memory_locations is None else memory_locations
-        check_positive(batch_size=batch_size, memory_locations=locations)
-        if locations > most:
-            raise ValueError(f"memory_locations: expected at most {most}, got {locations}")
+        locations = most
+        if memory_locations is not None:
+            locations = whole("memory_locations", memory_locations, most=most)
         weighting = torch.softmax(self.initial_weighting_logits[:, :locations], dim=-1)
         if self.initial_memory is None:
-            cells = weighting.new_full((batch_size, width, locations), INITIAL_MEMORY)
+            columns = weighting.new_full((size, width, locations), INITIAL_MEMORY)
         else:
-            cells = self.initial_memory[:locations].T.expand(batch_size, -1, -1).contiguous()
+            columns = self.initial_memory[:locations].T.repeat(size, 1, 1)
         return NTMState(
-            memory=cells.transpose(1, 2),  # laid out as fused.py likes it
-            weighting=weighting.expand(batch_size, -1, -1),
-            reads=self.initial_reads.expand(batch_size, -1, -1),
-            controller=self.controller.initial_state(batch_size),
+            memory=columns.transpose(1, 2),  # as a step leaves it: a column in one piece
+            weighting=weighting.expand(size, -1, -1),
+            reads=self.initial_reads.expand(size, -1, -1),
+            controller=self.controller.initial_state(size),
         )
 
     def forward(
@@ -195,10 +249,11 @@ class NTM(nn.Module):
             ValueError: if the inputs do not have ``input_size`` channels, or the state is that of
                 another model or batch.
         """
-        check_inputs("inputs", inputs, ("T", "B", self.input_size))
+        check_inputs("inputs", inputs, ("T", "B", self.input_size), self.output.weight)
         if state is None:
             state = self.initial_state(inputs.shape[1])
-        self._check_state(state, inputs.shape[1])
+        else:
+            self._check_state(state, inputs.shape[1])
         features, state = self.advance_all(inputs, state)
         return self.output(features), state
 
@@ -211,7 +266,7 @@ class NTM(nn.Module):
             ValueError: if the input does not have ``input_size`` channels, or the state is that of
                 another model or batch.
         """
-        check_inputs("x", x, ("B", self.input_size))
+        check_inputs("x", x, ("B", self.input_size), self.output.weight)
         self._check_state(state, x.shape[0])
         feature, state = self.advance(x, state)
         return self.output(feature), state
@@ -220,11 +275,20 @@ class NTM(nn.Module):
         self, x: Float[Tensor, "B I"], state: NTMState
     ) -> tuple[Float[Tensor, "B F"], NTMState]:
         """Compute one step up to the output layer, which can then take all steps at once."""
-        hidden, controller_state = self._control(x, state)
-        head = self.heads(hidden)
-        memory, weighting, reads = memory_step(state.memory, state.weighting, head)
+        seen = torch.cat([x, state.reads.flatten(1)], dim=-1)
+        hidden, controller_state = self.controller(seen, state.controller)
+        memory, weighting, reads = self._move(state, self.heads(hidden))
         feature = torch.cat([hidden, reads.flatten(1)], dim=-1)
         return feature, NTMState(memory, weighting, reads, controller_state)
+
+    def _move(self, state: NTMState, head: HeadParameters) -> tuple[Tensor, Tensor, Tensor]:
+        """Take the memory step, in the memory's own precision even where autocast lowers it."""
+        kind = state.memory.device.type
+        if not torch.is_autocast_enabled(kind):
+            return self.memory_step(state.memory, state.weighting, head)
+        with torch.autocast(kind, enabled=False):
+            head = HeadParameters(*(value.to(state.memory.dtype) for value in head))
+            return self.memory_step(state.memory, state.weighting, head)
 
     def advance_all(
         self, inputs: Float[Tensor, "T B I"], state: NTMState
@@ -237,90 +301,56 @@ class NTM(nn.Module):
         return torch.stack(features), state
 
     def trace(self, inputs: Float[Tensor, "T B I"]) -> tuple[Float[Tensor, "T B O"], NTMTrace]:
-        """Run a whole sequence, equation by equation, and return all that happened on the way.
+        """Run a whole sequence and return all that happened on the way.
 
-        The numbers are those of ``forward``, which computes the same steps faster.
+        The steps are those of ``forward``, by the plain equations, with somebody taking notes.
 
         Raises:
             ValueError: if the inputs do not have ``input_size`` channels.
+            NotImplementedError: if a subclass advances without its ``memory_step``.
         """
-        check_inputs("inputs", inputs, ("T", "B", self.input_size))
-        state = self.initial_state(inputs.shape[1])
-        logits, records = [], []
-        for x in inputs:
-            logit, state, record = self._traced_step(x, state)
-            logits.append(logit)
-            records.append(record)
-        return torch.stack(logits), NTMTrace(*map(torch.stack, zip(*records, strict=True)))
-
-    def _traced_step(self, x: Tensor, state: NTMState) -> tuple[Tensor, NTMState, NTMTrace]:
-        hidden, controller_state = self._control(x, state)
-        head = self.heads(hidden)
-        # Address, Eqs. 5 to 9
-        content = addressing.content_weighting(state.memory, head.key, head.key_strength)
-        gated = addressing.interpolate(content, state.weighting, head.gate)
-        shifted = addressing.shift(gated, head.shift_weighting)
-        weighting = addressing.sharpen(shifted, head.sharpening)
-        # Read, then write, Eqs. 2 to 4
-        reads = memory_ops.read(state.memory, weighting[:, : self.read_heads])
-        writing = weighting[:, self.read_heads :]
-        erased = memory_ops.erase(state.memory, writing, head.erase_vector)
-        memory = memory_ops.add(erased, writing, head.add_vector)
-        logits = self.output(torch.cat([hidden, reads.flatten(1)], dim=-1))
-        record = NTMTrace(
-            hidden=hidden,
-            **head._asdict(),
-            content=content,
-            gated=gated,
-            shifted=shifted,
-            weighting=weighting,
-            reads=reads,
-            memory=memory,
-        )
-        return logits, NTMState(memory, weighting, reads, controller_state), record
-
-    def _control(self, x: Tensor, state: NTMState) -> tuple[Tensor, ControllerState]:
-        """Show the controller the input and the last reads."""
-        return self.controller(torch.cat([x, state.reads.flatten(1)], dim=-1), state.controller)
+        check_inputs("inputs", inputs, ("T", "B", self.input_size), self.output.weight)
+        notes: list[Record] = []
+        watched = copy.copy(self)  # the same weights
+        watched.memory_step = partial(memory_step, keep=notes.append)
+        features, _ = watched.advance_all(inputs, self.initial_state(inputs.shape[1]))
+        if len(notes) != len(inputs):
+            raise NotImplementedError("trace: it needs an advance() that calls memory_step once")
+        stages = {name: torch.stack([note[name] for note in notes]) for name in notes[0]}
+        hidden = features[..., : self.settings["controller_size"]]
+        return self.output(features), NTMTrace(hidden=hidden, **stages)
 
     def _check_state(self, state: NTMState, batch_size: int) -> None:
         most, width = self.memory_shape
-        given = tuple(state.memory.shape)
-        if given[::2] != (batch_size, width) or given[1] > most:
-            raise ValueError(
-                f"state: expected a memory of shape {(batch_size, most, width)} for this model and "
-                f"batch, got {given}"
-            )
+        heads, given = self.read_heads + self.write_heads, getattr(state, "memory", None)
+        locations = given.shape[1] if isinstance(given, Tensor) and given.dim() == 3 else most
+        shapes = NTMState(
+            memory=torch.Size((batch_size, min(locations, most), width)),
+            weighting=torch.Size((batch_size, heads, min(locations, most))),
+            reads=torch.Size((batch_size, self.read_heads, width)),
+            controller=self.controller.state_shapes(batch_size),
+        )
+        check_state(state, shapes, self.output.weight)
 
 
-def _first_rows(shape: tuple[int, int], periods: float) -> Float[Tensor, "N M"]:
-    """Draw where a learned memory starts: independent rows, or rows that change little by little.
-
-    Either way a cell's mean is 0 and its standard deviation 1.
-    """
-    locations, width = shape
-    if not periods:
-        return torch.randn(width, locations).T
-    frequency, phase = periods * torch.rand(width, 1), torch.rand(width, 1)
-    turns = frequency * torch.linspace(0, 1, locations) + phase
-    return math.sqrt(2) * torch.cos(2 * math.pi * turns).T
+_NO_SETTINGS = ("self", "__class__")
 
 
-def _check(settings: dict[str, Any]) -> None:
+def _checked(settings: dict[str, Any]) -> dict[str, Any]:
+    """Refuse settings out of range; return them with sizes as Python's own whole numbers."""
     others = ("controller", "shift_range", "learned_memory", "memory_periods")
-    check_positive(**{name: value for name, value in settings.items() if name not in others})
-    shift_range, locations = settings["shift_range"], settings["memory_locations"]
+    sizes = check_positive(**{name: size for name, size in settings.items() if name not in others})
     if settings["controller"] not in CONTROLLERS:
         raise ValueError(
             f"controller: expected one of {sorted(CONTROLLERS)}, got {settings['controller']!r}"
         )
-    if not isinstance(shift_range, int) or not 0 <= shift_range <= (locations - 1) // 2:
+    # No more, so that the shifts -r..r fit the memory's locations.
+    reach = whole("shift_range", settings["shift_range"], 0, (sizes["memory_locations"] - 1) // 2)
+    if not isinstance(settings["learned_memory"], bool):
+        raise ValueError(f"learned_memory: expected a bool, got {settings['learned_memory']!r}")
+    check_number("memory_periods", settings["memory_periods"], least=0)
+    if settings["memory_periods"] and not settings["learned_memory"]:
         raise ValueError(
-            f"shift_range: expected 0 to {(locations - 1) // 2}, so that the shifts -r..r fit "
-            f"memory_locations = {locations}, got {shift_range!r}"
+            f"memory_periods: only a learned_memory has any, got {settings['memory_periods']!r}"
         )
-    periods = settings["memory_periods"]
-    if not isinstance(periods, int | float) or not 0 <= periods < math.inf:
-        raise ValueError(f"memory_periods: expected a number of at least 0, got {periods!r}")
-    if periods and not settings["learned_memory"]:
-        raise ValueError(f"memory_periods: only a learned_memory has any, got {periods!r}")
+    return settings | sizes | {"shift_range": reach}

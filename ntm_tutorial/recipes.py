@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ntm_tutorial import speed
 from ntm_tutorial.models import FAMILIES, family
 from ntm_tutorial.tasks import TASKS, Task
 
@@ -61,7 +62,7 @@ class Recipe:
             model: Any = family(self.model).build(task.input_size, task.output_size, **self.network)
             for channel, gain in self.input_gain.items():
                 model.controller.scale_input(channel, gain)
-            return model
+            return speed.fast(model)
 
 
 def recipe(task_name: str, model_name: str) -> Recipe:

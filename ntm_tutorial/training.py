@@ -15,11 +15,10 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm.auto import tqdm
 
-from ntm_tutorial import storage
+from ntm_tutorial import speed, storage
 from ntm_tutorial.checks import check_positive
 from ntm_tutorial.evaluation import bits_per_sequence, check_seed, validation_episode, wrong_bits
 from ntm_tutorial.ntm import NTM, NTMState
-from ntm_tutorial.speed.compiling import compiled
 from ntm_tutorial.tasks import Episode, Task
 from ntm_tutorial.tasks.base import Difficulty
 
@@ -186,12 +185,12 @@ def train(
         for name, value in locals().items()
         if name not in ("model", "task", "compile", "progress", "checkpoint", "on_validation")
     }
-    run = _Run(model, task, settings)
+    run = _Run(speed.fast(model), task, settings)
     path = Path(checkpoint) if checkpoint is not None else None
     if path is not None and path.exists():
         run.restore(*storage.load(path))
-    steps = compiled(model, batch_size) if compile else nullcontext()
-    with steps, _progress_bar(run, progress) as bar:
+    steps = speed.compiled(model, batch_size) if compile else nullcontext(model)
+    with steps as run.network, _progress_bar(run, progress) as bar:
         for _ in run.batches():
             bar.update(run.seen - bar.n)
             if run.validation_due():
@@ -212,6 +211,7 @@ class _Run:
     def __init__(self, model: nn.Module, task: Task, settings: dict[str, Any]) -> None:
         _check(model, task, settings)
         self.model, self.task, self.settings = model, task, settings
+        self.network = model  # or what runs it faster
         self.optimizer = _make_optimizer(model, settings)
         self.averaged = None
         if settings["average"]:
@@ -264,7 +264,7 @@ class _Run:
         self._set_learning_rate()
         self.optimizer.zero_grad()
         with self._noise():
-            logits, _ = self.model(episode.inputs, *self._start(size))
+            logits, _ = self.network(episode.inputs, *self._start(size))
             loss = _loss(logits, episode)
             loss.backward()
         usable = self._clip()

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import torch
 
-import ntm_tutorial.ntm
 from ntm_tutorial import recipe
 from ntm_tutorial.recipes import MODELS
 from ntm_tutorial.speed import compiling
@@ -57,10 +56,9 @@ def test_a_rate_counts_the_calls() -> None:
 def test_the_first_rungs_are_the_chapters_code_and_compute_the_same(name: str) -> None:
     model, inputs = small(), torch.rand(3, 2, 9)
     expected, _ = model(inputs)
-    with bench._on(name, model, 2):
-        used = ntm_tutorial.ntm.memory_step.__name__
-        assert used == f"{name}_step"
-        torch.testing.assert_close(model(inputs)[0], expected)
+    with bench._on(name, model, 2) as run:
+        assert run.memory_step.__name__ == f"{name}_step"
+        torch.testing.assert_close(run(inputs)[0], expected)
 
 
 @pytest.mark.parametrize(
@@ -80,9 +78,9 @@ def test_the_last_rungs_compile_in_their_own_way(
     model, inputs = small(), torch.rand(5, 2, 9)
     expected, _ = model(inputs)
     monkeypatch.setattr(compiling, "options", lambda: OURS)
-    with bench._on(name, model, 2, {"more": True}):
+    with bench._on(name, model, 2, {"more": True}) as run:
         assert steps == compiling.COMPILED_STEPS
-        torch.testing.assert_close(model(inputs)[0], expected)
+        torch.testing.assert_close(run(inputs)[0], expected)
     assert given["options"] == options | {"more": True}
 
 

@@ -72,7 +72,7 @@ def test_the_memory_starts_elsewhere() -> None:
 def test_the_heads_lose_their_bounds() -> None:
     hidden = 3 * torch.randn(50, 100, generator=torch.Generator().manual_seed(0))
     intact = EXPERIMENTS["intact"].build().heads
-    _, raw, _, _, raw_sharpening, _, _ = intact._parts(intact.linear(hidden))
+    _, raw, _, _, raw_sharpening, _, _ = intact.parts(intact.linear(hidden))
     free = heads_of("key strength of any sign", hidden).key_strength
     torch.testing.assert_close(free, raw, rtol=1e-4, atol=1e-4)
     assert free.min() < 0
@@ -92,7 +92,7 @@ def test_gradients_are_cut_where_it_says() -> None:
     costs = [backward(machine) for machine in (intact, blind, short)]
     assert torch.equal(costs[0], costs[1]) and torch.equal(costs[0], costs[2])
     shifts = {
-        machine: machine.heads._parts(machine.heads.linear.bias.grad)[3].abs().min()
+        machine: machine.heads.parts(machine.heads.linear.bias.grad)[3].abs().min()
         for machine in (intact, blind, short)
     }
     assert shifts[blind] == 0 and min(shifts[intact], shifts[short]) > 0

@@ -1,27 +1,17 @@
 """The fused memory step gives what the plain functions give, values and gradients."""
 
+from collections.abc import Callable
+from functools import partial
+
 import pytest
 import torch
 from torch import Tensor
 
-from ntm_tutorial import addressing, memory
+from ntm_tutorial import ntm
 from ntm_tutorial.heads import HeadParameters
 from ntm_tutorial.speed.fused import memory_step
 
 State = tuple[Tensor, Tensor, Tensor]
-
-
-def plain_step(cells: Tensor, previous: Tensor, head: HeadParameters) -> State:
-    """Equations 5 to 9, 2, 3 and 4, one after the other."""
-    content = addressing.content_weighting(cells, head.key, head.key_strength)
-    gated = addressing.interpolate(content, previous, head.gate)
-    shifted = addressing.shift(gated, head.shift_weighting)
-    weighting = addressing.sharpen(shifted, head.sharpening)
-    read_heads = weighting.shape[1] - head.erase_vector.shape[1]
-    reads = memory.read(cells, weighting[:, :read_heads])
-    writing = weighting[:, read_heads:]
-    erased = memory.erase(cells, writing, head.erase_vector)
-    return memory.add(erased, writing, head.add_vector), weighting, reads
 
 
 def draw(
@@ -61,7 +51,7 @@ def outputs_and_gradients(step: object, inputs: list[Tensor]) -> list[Tensor]:
 def compare(inputs: list[Tensor]) -> None:
     tight = inputs[0].dtype == torch.float64
     tolerance = {"rtol": 1e-10, "atol": 1e-10} if tight else {"rtol": 1e-4, "atol": 1e-5}
-    fused, plain = (outputs_and_gradients(step, inputs) for step in (memory_step, plain_step))
+    fused, plain = (outputs_and_gradients(step, inputs) for step in (memory_step, ntm.memory_step))
     for one, other in zip(fused, plain, strict=True):
         assert one.dtype == other.dtype
         assert one.isfinite().all()
@@ -102,6 +92,23 @@ def test_gradcheck() -> None:
         return memory_step(cells, previous, HeadParameters(*head))
 
     assert torch.autograd.gradcheck(step, inputs)
+    assert torch.autograd.gradgradcheck(step, inputs), "a gradient has a gradient"
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:There is a performance drop")
+def test_transforms_of_torch_func_and_half_precision_take_the_plain_step() -> None:
+    inputs = [tensor.detach() for tensor in draw(2, 1, 1, torch.float64, N=5, M=3)]
+
+    def first(step: Callable[..., State], cells: Tensor) -> Tensor:
+        return step(cells, inputs[1], HeadParameters(*inputs[2:]))[0].sum()
+
+    steps = memory_step, ntm.memory_step
+    fused, plain = (torch.func.hessian(partial(first, step))(inputs[0]) for step in steps)
+    torch.testing.assert_close(fused, plain)
+    half = [tensor.half() for tensor in inputs]
+    half[0].zero_()
+    for step in steps:
+        assert all(part.isfinite().all() for part in step(*half[:2], HeadParameters(*half[2:])))
 
 
 def test_some_inputs_without_a_gradient() -> None:

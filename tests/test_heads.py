@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from ntm_tutorial import starts
 from ntm_tutorial.heads import HeadParameters, Heads
 
 R, W, M, REACH = 2, 1, 5, 2
@@ -91,7 +92,7 @@ def test_a_start_with_look_ups_changes_what_it_says_and_nothing_else(heads: Head
     hidden = torch.randn(3, 7)
     before = heads(hidden)
     add_bias = heads.linear.bias[-M:].detach()
-    heads.start_with_look_ups()
+    starts.look_up(heads)
     after = heads(hidden)
     for name in ("key", "sharpening"):
         assert getattr(after, name).equal(getattr(before, name)), name

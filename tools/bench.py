@@ -5,6 +5,7 @@ steps that come before the package's own on the chapter's ladder are taken from 
 """
 
 import argparse
+import copy
 import json
 import os
 import platform
@@ -160,9 +161,9 @@ def make_update(model: nn.Module, batch: int, length: int = LENGTH) -> Update:
 def throughput(setting: Setting, effort: Effort) -> dict[str, Any]:
     """Measure sequences per second, as ``train`` does them, and how long the first batch takes."""
     model = recipe("copy", setting.model).build()
-    update = make_update(model, setting.batch)
-    compiled = compiling.compiled(model, setting.batch) if setting.compiled else nullcontext()
-    with using_threads(setting.threads), compiled:
+    steps = compiling.compiled(model, setting.batch) if setting.compiled else nullcontext(model)
+    with using_threads(setting.threads), steps as run:
+        update = make_update(run, setting.batch)
         start = time.perf_counter()
         update()
         first = _short(time.perf_counter() - start)
@@ -173,21 +174,23 @@ def rung(name: str, effort: Effort, batch: int = 16) -> dict[str, Any]:
     """Measure one rung of the ladder: its rate, and the work in it."""
     model = recipe("copy", "ntm-feedforward").build()
     with using_threads(1):
-        with _on(name, model, batch):
-            rates = effort.rates(make_update(model, batch), batch)
+        with _on(name, model, batch) as run:
+            rates = effort.rates(make_update(run, batch), batch)
         # Compiled code names its parts only if asked to, which slows it down.
-        with _on(name, model, batch, {"cpp.enable_kernel_profile": True}):
-            return rates | {"work": profiled(model, batch, 1 if name == "looped" else LENGTH)}
+        with _on(name, model, batch, {"cpp.enable_kernel_profile": True}) as run:
+            return rates | {"work": profiled(run, batch, 1 if name == "looped" else LENGTH)}
 
 
 def _on(
     name: str, model: nn.Module, batch: int, options: dict[str, Any] | None = None
 ) -> AbstractContextManager[Any]:
-    """Bring a model onto a rung."""
+    """Bring a model onto a rung; yield what runs it there."""
     if name in ("looped", "batched"):
-        return patch("ntm_tutorial.ntm.memory_step", chapter_code()[f"{name}_step"])
+        run = copy.copy(model)  # with the same weights
+        run.memory_step = chapter_code()[f"{name}_step"]
+        return nullcontext(run)
     if name == "by hand":
-        return nullcontext()
+        return nullcontext(model)
     steps = 1 if name == "compiled" else compiling.COMPILED_STEPS
     ours = compiling.options() if name == RUNGS[-1] else {"cpp_wrapper": name == "from C++"}
     return _compiled(model, batch, steps, ours | (options or {}))
@@ -203,15 +206,15 @@ def chapter_code() -> dict[str, Any]:
 
 
 @contextmanager
-def _compiled(model: nn.Module, batch: int, steps: int, options: dict[str, Any]) -> Iterator[None]:
+def _compiled(model: nn.Module, batch: int, steps: int, options: dict[str, Any]) -> Iterator[Any]:
     """Compile in another way than the package does."""
     as_ever = torch.compile
     with (
         patch.object(compiling, "COMPILED_STEPS", steps),
         patch("torch.compile", lambda f, **_: as_ever(f, dynamic=False, options=options)),
-        compiling.compiled(model, batch),
+        compiling.compiled(model, batch) as run,
     ):
-        yield
+        yield run
 
 
 def profiled(model: nn.Module, batch: int, length: int) -> dict[str, dict[str, float]]:

@@ -49,7 +49,7 @@ class Family:
         colour: its colour in every figure.
         marker: its marker, as in matplotlib.
         dash: its line style, as in matplotlib.
-        compiles: whether ``speed/`` can compile its steps.
+        compiles: whether ``speed/`` has its steps fused and compiled.
         start: names the tensors of a first state for the pages, whose playground runs the model
             from them; None where it cannot.
         baseline: whether it is what the others are compared with.

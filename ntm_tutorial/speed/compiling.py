@@ -4,6 +4,7 @@ A step of an NTM is dozens of small operations on small tensors. Starting them o
 Python takes longer than running them; ``torch.compile`` merges them and starts them from C++.
 """
 
+import copy
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,13 +13,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
 from torch.utils._pytree import tree_map
 
-from ntm_tutorial.ntm import NTM, NTMState
+from ntm_tutorial.ntm import NTMState
 
 COMPILED_STEPS = 4
-"""Steps per compiled call: fewer cost more calls, more cost minutes of compiling."""
+"""Steps per compiled call: fewer cost more calls, more cost minutes of compiling. What is left at
+the end of a sequence is called step by step."""
 EAGER = "torch.compile does not work here, so training goes on without it, several times slower: {}"
 
 
@@ -30,21 +31,22 @@ Advance = Callable[[Tensor, NTMState], tuple[Tensor, NTMState]]
 
 
 @contextmanager
-def compiled(model: nn.Module, batch_size: int) -> Iterator[None]:
-    """Compile an NTM's steps for batches of this size, as long as the context lasts.
+def compiled(model: nn.Module, batch_size: int) -> Iterator[Any]:
+    """Yield what runs the model on machine code, as long as the context lasts.
 
-    Only calls that record a gradient use them; an LSTM is one fused call already. Without a
-    compiler, or where PyTorch's fails, a warning says so and the steps run as they are.
+    It is called like the model and has the model's weights; the model itself stays as it is. Only
+    calls with batches of this size that record a gradient are compiled. Without a compiler, or
+    where PyTorch's fails, a warning says so and the steps run as they are. A model that has no
+    steps, such as an LSTM, which is one fused call already, is yielded itself.
     """
-    if not isinstance(model, NTM):
-        yield
+    if not hasattr(model, "advance_all"):
+        yield model
         return
-    chunked = _in_chunks(model.advance_all, batch_size)
-    model.advance_all = chunked  # type: ignore[method-assign, assignment]
+    run = copy.copy(model)  # with the weights, the parts and the hooks of the model
+    run.advance_all = _in_chunks(model.advance_all, batch_size)
     try:
-        yield
+        yield run
     finally:
-        del model.advance_all
         torch.compiler.reset()  # else the code of many models would add up, to a limit
 
 
@@ -91,14 +93,15 @@ def options() -> dict[str, Any]:
 def _advance_in_chunks(
     advance: Advance, inputs: Tensor, state: NTMState
 ) -> tuple[Tensor, NTMState]:
-    """Return the features of all steps, and a state that may be past the last."""
-    # The first state is made like all later ones, so that one piece of code serves them all:
-    # with memory of its own for every tensor, and with a gradient.
+    # The first state is made like all later ones, so that the same code serves them all: with
+    # memory of its own for every tensor, laid out as the fused step lays it out, and a gradient.
     state = tree_map(torch.clone, state)
+    state = state._replace(memory=state.memory.transpose(1, 2).contiguous().transpose(1, 2))
     if not state.memory.requires_grad:
         state.memory.requires_grad_()
-    steps, features = inputs.shape[0], []
-    for chunk in pad(inputs, (0, 0, 0, 0, 0, -steps % COMPILED_STEPS)).split(COMPILED_STEPS):
-        feature, state = advance(chunk, state)
-        features.append(feature)
-    return torch.cat(features)[:steps], state
+    whole, features = len(inputs) - len(inputs) % COMPILED_STEPS, []
+    for chunk in (*inputs[:whole].split(COMPILED_STEPS), *inputs[whole:].split(1)):
+        if len(chunk):
+            feature, state = advance(chunk, state)
+            features.append(feature)
+    return torch.cat(features), state

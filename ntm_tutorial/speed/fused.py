@@ -1,9 +1,12 @@
 """One memory step with its gradient written by hand: the equations again, faster.
 
-``addressing.py`` and ``memory.py`` say what an NTM computes; this file computes the same in one
+``ntm.memory_step`` says what an NTM computes; this file computes the same in one
 ``torch.autograd.Function``. Recording some forty small operations a step costs more than running
 them, and a hand-written backward pass also needs fewer passes over the memory, the largest tensor.
 The tests hold the two against each other, values and gradients. Shapes as there; ``H = R + W``.
+
+What the gradient by hand cannot do, the plain step does: half precision, transforms of
+``torch.func``, and gradients of gradients.
 """
 
 from typing import Any
@@ -11,10 +14,13 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from ntm_tutorial import ntm
 from ntm_tutorial.addressing import NORM_FLOOR
 from ntm_tutorial.heads import HeadParameters
+
+EXACT = (torch.float32, torch.float64)
+"""Types in which a square has room beside the norm's floor."""
 
 
 def memory_step(
@@ -27,6 +33,9 @@ def memory_step(
     Returns:
         the new memory, the new weightings, and what the read heads read before the write.
     """
+    transformed = not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active()
+    if transformed or memory.dtype not in EXACT:
+        return ntm.memory_step(memory, previous, head)
     return _MemoryStep.apply(memory, previous, *head)
 
 
@@ -64,19 +73,21 @@ class _MemoryStep(torch.autograd.Function):
             stages.append(torch.addcmul(stages[-1], stages[-1], outer, value=-1))
         new_memory = _add_outer(stages.pop(), add, writing).transpose(1, 2)
         ctx.save_for_backward(
-            previous, key, strength, gate, shifts, sharpening, erase, add,
+            memory, previous, key, strength, gate, shifts, sharpening, erase, add,
             row_scale, key_scale, similarity, content, gated, shifted, log_shifted, weighting,
             *stages,
         )  # fmt: skip
         return new_memory, weighting, reads
 
     @staticmethod
-    @once_differentiable
     def backward(
         ctx: Any, grad_memory: Tensor, grad_weighting: Tensor, grad_reads: Tensor
     ) -> tuple[Tensor, ...]:
+        if torch.is_grad_enabled() and not torch.compiler.is_compiling():
+            grads = (grad_memory, grad_weighting, grad_reads)
+            return _plain_gradients(ctx.saved_tensors[:9], grads)
         (
-            previous, key, strength, gate, shifts, sharpening, erase, add,
+            _, previous, key, strength, gate, shifts, sharpening, erase, add,
             row_scale, key_scale, similarity, content, gated, shifted, log_shifted, weighting,
             *stages,
         ) = ctx.saved_tensors  # fmt: skip
@@ -125,6 +136,13 @@ class _MemoryStep(torch.autograd.Function):
             grad_cells.transpose(1, 2), grad_previous, grad_key, grad_strength, grad_gate,
             grad_shifts, grad_sharpening, grad_erase.neg_(), grad_add,
         )  # fmt: skip
+
+
+def _plain_gradients(given: tuple[Tensor, ...], grads: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Take the gradient through the plain step, in a way that has a gradient itself."""
+    given = tuple(one if one.requires_grad else one.detach().requires_grad_() for one in given)
+    found = ntm.memory_step(given[0], given[1], HeadParameters(*given[2:]))
+    return torch.autograd.grad(found, given, grads, create_graph=True)
 
 
 def _inverse_norm(vectors: Tensor, dim: int) -> Tensor:
