@@ -2,7 +2,7 @@
 
 import math
 import operator
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -16,8 +16,8 @@ def whole(name: str, value: Any, least: int = 1, most: int | None = None) -> int
     Raises:
         ValueError: naming the argument, what was given and what is allowed.
     """
-    if isinstance(value, torch.SymInt):  # a size that torch.export leaves open
-        return value
+    if isinstance(value, torch.SymInt):
+        return cast(int, value)  # a size that torch.export leaves open
     try:
         truth = isinstance(value, bool) or getattr(value, "dtype", None) == torch.bool
         number = None if truth or getattr(value, "ndim", 0) else operator.index(value)
@@ -101,21 +101,28 @@ def check_state(state: Any, shapes: Any, like: Tensor, part: str = "") -> None:
     of = f"for {part} " * bool(part)
     if isinstance(shapes, torch.Size):
         if not isinstance(state, Tensor) or state.shape != shapes or not _same_type(state, like):
-            given = (tuple(state.shape), state.dtype) if isinstance(state, Tensor) else (state,)
             raise ValueError(
                 f"state: expected {of}a tensor of shape {tuple(shapes)}, {like.dtype}, for this "
-                f"model and batch, got {', '.join(map(str, given))[:80]}"
+                f"model and batch, got {_told(state)}"
             )
     elif type(state) is not type(shapes) or len(state) != len(shapes):
-        given = f"{type(state).__name__} of {len(state)}" if isinstance(state, tuple) else state
         raise ValueError(
             f"state: expected {of}a {type(shapes).__name__} of {len(shapes)} for this model, "
-            f"got {str(given)[:80]}"
+            f"got {_told(state)}"
         )
     else:
         names = getattr(shapes, "_fields", [f"[{i}]" for i in range(len(shapes))])
         for name, one, shape in zip(names, state, shapes, strict=True):
             check_state(one, shape, like, part + name)
+
+
+def _told(value: Any) -> str:
+    """Name a value in a few words."""
+    if isinstance(value, Tensor):
+        return f"{tuple(value.shape)}, {value.dtype}"
+    if isinstance(value, tuple | list):
+        return f"a {type(value).__name__} of {len(value)}"
+    return repr(value)[:80]
 
 
 def _same_type(tensor: Tensor, like: Tensor) -> bool:

@@ -324,13 +324,14 @@ class NTM(nn.Module):
         most, width = self.memory_shape
         heads, given = self.read_heads + self.write_heads, getattr(state, "memory", None)
         locations = given.shape[1] if isinstance(given, Tensor) and given.dim() == 3 else most
-        shapes = NTMState(
-            memory=torch.Size((batch_size, min(locations, most), width)),
-            weighting=torch.Size((batch_size, heads, min(locations, most))),
-            reads=torch.Size((batch_size, self.read_heads, width)),
-            controller=self.controller.state_shapes(batch_size),
+        locations = min(locations, most)
+        shapes: tuple[Any, ...] = (
+            torch.Size((batch_size, locations, width)),
+            torch.Size((batch_size, heads, locations)),
+            torch.Size((batch_size, self.read_heads, width)),
+            self.controller.state_shapes(batch_size),
         )
-        check_state(state, shapes, self.output.weight)
+        check_state(state, NTMState(*shapes), self.output.weight)
 
 
 _NO_SETTINGS = ("self", "__class__")

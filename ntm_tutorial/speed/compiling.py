@@ -42,8 +42,8 @@ def compiled(model: nn.Module, batch_size: int) -> Iterator[Any]:
     if not hasattr(model, "advance_all"):
         yield model
         return
-    run = copy.copy(model)  # with the weights, the parts and the hooks of the model
-    run.advance_all = _in_chunks(model.advance_all, batch_size)
+    run: Any = copy.copy(model)  # with the weights, the parts and the hooks of the model
+    run.advance_all = _in_chunks(run.advance_all, batch_size)
     try:
         yield run
     finally:
