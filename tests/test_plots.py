@@ -601,6 +601,8 @@ def test_recall_steps_group_the_steps_by_items() -> None:
     assert [label.get_text() for label in axis.get_xticklabels()][:2] == ["1", "2"]
     assert bar.get_ylabel() == "wrong bits"
     assert nothing_is_cut_off(figure)
+    named = plots.recall_steps(table, "wrong bits", ["vector 1", "vector 2"]).axes[0]
+    assert [label.get_text() for label in named.get_yticklabels()] == ["vector 1", "vector 2"]
 
 
 # --- predictions of a sequence of bits -----------------------------------------------------------

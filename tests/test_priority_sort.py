@@ -100,12 +100,6 @@ class TestFits:
         assert (found[0].slope, found[0].intercept) == pytest.approx((2, 10))
         assert found[0].r_squared == pytest.approx(1)
 
-    def test_places_in_an_order_of_their_own_are_no_ring(self) -> None:
-        x = torch.tensor([-1.0, 0.0, 1.0])[:, None]
-        (fit,) = fit_heads(weighting([[0], [5], [9]], 10), x, ring=False)
-        assert fit.locations[:, 0].tolist() == [0, 5, 9] and fit.slope == pytest.approx(4.5)
-        assert fit_heads(weighting([[0], [5], [9]], 10), x)[0].slope < 0
-
     def test_it_is_least_squares_over_all_sequences(self) -> None:
         generator = torch.Generator().manual_seed(0)
         x = torch.rand(20, 7, generator=generator) * 2 - 1

@@ -142,9 +142,7 @@ class Fit(NamedTuple):
     locations: Int[Tensor, "T B"]
 
 
-def fit_heads(
-    weighting: Float[Tensor, "T B H N"], x: Float[Tensor, "T B"], *, ring: bool = True
-) -> list[Fit]:
+def fit_heads(weighting: Float[Tensor, "T B H N"], x: Float[Tensor, "T B"]) -> list[Fit]:
     """Fit a line to each head's locations by least squares; the closest fit comes first.
 
     The paper does so with the write heads of its priority sort, where ``x`` is the priority of the
@@ -153,7 +151,6 @@ def fit_heads(
     Args:
         weighting: where the heads were.
         x: a number for each step.
-        ring: whether the first location follows the last; not so where they were put in an order.
 
     Raises:
         ValueError: if ``x`` has not one number for each step and sequence, or all are equal.
@@ -165,9 +162,7 @@ def fit_heads(
         raise ValueError(f"x: expected numbers that differ, got {x.flatten()[0]:g} everywhere")
     fits = []
     for head in range(weighting.shape[2]):
-        locations = weighting[:, :, head].argmax(-1)
-        if ring:
-            locations = unroll(locations, weighting.shape[-1])
+        locations = unroll(weighting[:, :, head].argmax(-1), weighting.shape[-1])
         places = locations.double().flatten().cpu().numpy()
         slope, intercept = np.polyfit(numbers, places, 1).tolist()
         explained = np.corrcoef(numbers, places)[0, 1].item() ** 2 if np.ptp(places) else 0.0
