@@ -13,6 +13,7 @@ JOBS  ?= 2
 # What `make check` tests: the equations, the machine that they make, and its task.
 MACHINE := $(addprefix tests/test_, addressing.py memory.py heads.py controllers.py ntm.py lstm.py \
              evaluation.py import.py)
+CODE := conftest.py book notebooks ntm_tutorial tests tools
 # Where PyTorch for processors is: 0.2 GB, not 3. That index gives PyTorch and nothing else.
 TORCH_INDEX ?=
 PORT  ?= 8000
@@ -68,13 +69,13 @@ browser: .venv/stamp ## find the Chromium that the tests open the pages in, or i
 	$(BIN)/python tools/browser.py
 
 lint: .venv/stamp ## check style and types: ruff, mypy
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/mypy
 
 format: .venv/stamp ## put code and notebooks into the house style
-	$(BIN)/ruff check --fix .
-	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix $(CODE)
+	$(BIN)/ruff format $(CODE)
 
 notebooks: .venv/stamp ## re-execute notebooks in place; one of them: NB=notebooks/07_copy.ipynb
 	$(BIN)/python tools/execute.py $(NB)

@@ -185,6 +185,11 @@ class TestEvaluate:
         assert len(capsys.readouterr().out.splitlines()) == 3
 
 
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("--version") == 0
+    assert re.fullmatch(r"\d+\.\d+\.\d+\n", capsys.readouterr().out)
+
+
 def test_every_difficulty_can_be_chosen() -> None:
     assert {name for task in TASKS.values() for name in task.training_range} == set(DIFFICULTIES)
 
@@ -246,11 +251,19 @@ class TestBadInput:
             ("train", "required: TASK, MODEL"),
             ("train sort lstm", "TASK: invalid choice: 'sort' .*priority-sort"),
             ("train copy gru", "MODEL: invalid choice: 'gru' .*ntm-lstm"),
-            ("train copy lstm --seed one", "--seed: invalid int value: 'one'"),
+            ("train copy lstm --seed one", "--seed: expected a whole number .*, got 'one'"),
+            (f"train copy lstm --seed {'9' * 400}", "--seed: expected a whole number from 0"),
+            ("train copy lstm --device meta", "--device: there is no 'meta' here"),
+            ("train copy lstm --output /dev/null", "--output: expected a file of its own"),
+            ("evaluate copy ntm-lstm --length 100000000000", "--length: expected .* to 100,000"),
+            (
+                "evaluate repeat-copy lstm --length 1000 --repeats 1000",
+                "--length times --repeats: exp",
+            ),
             ("train copy lstm --device gpu", "--device: there is no 'gpu' here"),
             ("train copy lstm --sequence", "--sequences: expected one argument"),
-            ("train copy ntm-lstm --sequences 0", "sequences: .*at least 1, got 0"),
-            ("train copy ntm-lstm --seed -1", "seed: .*from 0 .*got -1"),
+            ("train copy ntm-lstm --sequences 0", "--sequences: .*from 1 to .*got '0'"),
+            ("train copy ntm-lstm --seed -1", "--seed: .*from 0 .*got '-1'"),
             ("train copy ntm-lstm --output .", "--output: expected a file of its own, got ."),
             ("train copy ntm-lstm --output a --checkpoint a", "--output: .*of its own, got a"),
             ("train copy ntm-lstm --checkpoint other", "path: other is damaged"),
@@ -261,14 +274,14 @@ class TestBadInput:
             ("evaluate copy ntm-lstm --file missing", "path: no file missing"),
             ("evaluate copy ntm-lstm --file other", "path: other is damaged"),
             ("evaluate copy lstm --file weights", "--file: weights holds copy ntm-lstm"),
-            ("evaluate priority-sort lstm --seed -3", "no trained lstm for priority-sort|seed: "),
+            ("evaluate priority-sort lstm --seed -3", "--seed: expected"),
             ("evaluate copy ntm-lstm 120", "unrecognized arguments: 120"),
-            ("evaluate copy ntm-lstm --length a", "--length: invalid int value: 'a'"),
+            ("evaluate copy ntm-lstm --length a", "--length: expected a whole .* got 'a'"),
             ("evaluate copy ntm-lstm --length", "--length: expected at least one argument"),
             ("evaluate copy ntm-lstm --items 3 --file weights", "--items: copy has --length"),
-            ("evaluate copy ntm-lstm --length 0 --file weights", "length: .*at least 1, got 0"),
-            ("evaluate copy ntm-lstm --sequences 0 --file weights", "sequences: .*got 0"),
-            ("evaluate copy ntm-lstm --seed -1 --file weights", "seed: .*got -1"),
+            ("evaluate copy ntm-lstm --length 0 --file weights", "--length: .*from 1 .*got '0'"),
+            ("evaluate copy ntm-lstm --sequences 0 --file weights", "--sequences: .*got '0'"),
+            ("evaluate copy ntm-lstm --seed -1 --file weights", "--seed: .*got '-1'"),
         ],
     )
     def test_one_line(self, line: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -29,7 +30,10 @@ def made(*costs: float, task: str = "copy", seed: int = 0, optimum: float = 0.0)
         validation_wrong=[1.0] * count,
         seconds=[7.0 * number for number in range(1, count + 1)],
     )
-    score = {"difficulty": {"length": 20}, "mean_bits": 5.0, "mean_wrong": float(seed)}
+    score = {
+        "difficulty": {"length": 20}, "sequences": 500, "bits_asked": 160.0, "mean_bits": 5.0,
+        "mean_wrong": float(seed), "median_wrong": 0.0, "share_perfect": 0.5,
+    }  # fmt: skip
     return Result(
         task=task, model="ntm-lstm", live=False, settings={}, seed=seed,
         command=f"ntm-tutorial sweep copy ntm-lstm --seeds 1 --first-seed {seed} --compile",
@@ -49,15 +53,40 @@ class TestFiles:
         made(0.123456789, float("inf")).write(tmp_path / "seed-00.json")
         assert results.load(tmp_path)[0].history.validation_bits == [0.12346, float("inf")]
 
-    @pytest.mark.parametrize("change", [{"format": 2}, {"surprise": 1}, {"history": {"no": []}}])
-    def test_what_is_no_result_is_refused(self, change: dict[str, object], tmp_path: Path) -> None:
+    def test_what_is_no_result_is_refused(self, tmp_path: Path, subtests: pytest.Subtests) -> None:
+        """Each entry in turn: not there, unknown, of every other kind, or impossible."""
         path = tmp_path / "seed-00.json"
-        made(1.0).write(path)
-        path.write_text(
-            json.dumps(json.loads(path.read_text(encoding="utf-8")) | change), encoding="utf-8"
-        )
-        with pytest.raises(ValueError, match=r"seed-00\.json is no file of results"):
-            results.load(tmp_path)
+        made(80.0, 0.25).write(path)
+        whole = json.loads(path.read_text(encoding="utf-8"))
+        values = (None, True, -1, 1.5, "x", [], [None], {"a": [None]}, float("nan"))
+        fine: list[tuple[str, Any]] = [
+            ("error", "x"), ("scores", []), ("optimum", 1.5), ("wall_seconds", 1.5),
+            ("wall_seconds", None), ("compiled", None), ("error", None),
+        ]  # fmt: skip
+        damaged: list[tuple[str, Any]] = [
+            ("format", whole | {"format": 2}),
+            ("no", whole | {"no": 1}),
+        ]
+        for name, entry in whole.items():
+            damaged.append((name, {key: part for key, part in whole.items() if key != name}))
+            for value in values:
+                same = entry is None or type(value) is type(entry)
+                if not same and (name, value) not in fine:
+                    damaged.append((name, whole | {name: value}))
+        for name, numbers in whole["history"].items():
+            for cut in ([], numbers[:1], [*numbers, numbers[-1]], [*numbers[:1], None], None):
+                damaged.append((name, whole | {"history": whole["history"] | {name: cut}}))
+        for name in whole["scores"][0]:
+            for value in (None, -1, "x", {}):
+                damaged.append((name, whole | {"scores": [whole["scores"][0] | {name: value}]}))
+        for name, entries in damaged:
+            path.write_text(json.dumps(entries), encoding="utf-8")
+            with (
+                subtests.test(name=name),
+                pytest.raises(ValueError, match=r"is no file of results"),
+            ):
+                results.load(tmp_path)
+        assert len(damaged) > 150
 
 
 class TestRuns:

@@ -136,10 +136,12 @@ def test_a_missing_file(tmp_path: Path) -> None:
 
 
 def test_nothing_in_the_repository_is_a_pickle() -> None:
+    environments = {marker.parent for marker in ROOT.rglob("pyvenv.cfg")}
     paths = [
         path
         for path in ROOT.rglob("*")
         if path.is_file()
+        and environments.isdisjoint(path.parents)
         and not any(part.startswith((".", "_build")) for part in path.relative_to(ROOT).parts)
     ]
     assert ROOT / "ntm_tutorial" / "storage.py" in paths

@@ -8,8 +8,9 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -128,10 +129,26 @@ class TestRuns:
             ("copy lstm --set seed=3", "got 'seed'"),
             ("copy lstm --set ramp", "--set: expected NAME=VALUE or .* got 'ramp'"),
             ("copy lstm --set ramp=", "--set: expected NAME=VALUE"),
-            ("copy ntm-lstm --set ramp=-3", "ramp: expected a whole number"),
-            ("copy ntm-lstm --seeds 0", "--seeds: expected a whole number of at least 1"),
-            ("copy ntm-lstm --jobs no", "--jobs: expected a whole number of at least 1"),
-            ("copy ntm-lstm --first-seed -1", "seed: expected a whole number from 0"),
+            ("copy ntm-lstm --set ramp=-3", "--set ramp=-3: ramp: expected a whole number"),
+            ("copy ntm-lstm --set sequences=abc", "--set sequences=abc: sequences: expected"),
+            ("copy ntm-lstm --set memory_sizes=5", "--set memory_sizes=5: "),
+            ("copy ntm-lstm --set validation_difficulty=5", "--set validation_difficulty=5: "),
+            (
+                "copy ntm-lstm --set network.memory_locations=99999999999",
+                "--set network.memory_locations=99999999999: ",
+            ),
+            (
+                "dynamic-ngrams ntm-lstm --set network.memory_width=4",
+                "--set network.memory_width=4",
+            ),
+            ("copy ntm-lstm --seeds 0", "--seeds: expected a whole number from 1 to 10,000"),
+            (
+                "copy ntm-lstm --seeds 2000000000",
+                "--seeds: expected a whole number from 1 to 10,000",
+            ),
+            ("copy ntm-lstm --jobs no", "--jobs: expected a whole number from 1"),
+            ("copy ntm-lstm --first-seed -1", "--first-seed: expected a whole number from 0"),
+            ("copy ntm-lstm --dask bogus", "--dask: expected such as tcp://host:8786, got 'bogus'"),
             ("copy lstm --live", "--live: expected copy ntm-feedforward or .*, got copy lstm"),
             ("repeat-copy all --live", "--live: expected copy .* got repeat-copy all"),
             ("copy nothing", "MODEL: invalid choice"),
@@ -320,6 +337,43 @@ class TestProcesses:
         assert "Stopped.\nWhat is done is in out" in said
         assert "Traceback" not in said
         assert files(".checkpoint") and not files(".json")
+
+    @pytest.mark.skipif(not Path("/proc").exists(), reason="looks for processes as Linux has them")
+    def test_workers_stop_when_their_parent_was_killed(self) -> None:
+        command = [sys.executable, "-m", "ntm_tutorial.lab.cli", *shlex.split(f"{self.LONG} out")]
+        command[-3:-3] = ["--sequences", "1000000"]
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        workers: set[int] = set()
+
+        def kill() -> None:
+            workers.update(children(process.pid))
+            process.kill()
+
+        with at_the_first_checkpoint(kill):
+            process.wait(timeout=300)
+        assert workers
+        end = time.monotonic() + 60  # a busy machine; an idle one needs a second
+        while workers & running() and time.monotonic() < end:
+            time.sleep(0.2)
+        assert not workers & running()
+
+
+def processes() -> dict[int, tuple[str, int]]:
+    """Return the state of each process, and its parent."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it may have ended meanwhile
+            state, parent = path.read_text(encoding="utf-8").rpartition(")")[2].split()[:2]
+            found[int(path.parent.name)] = state, int(parent)
+    return found
+
+
+def children(of: int) -> set[int]:
+    return {number for number, (_, parent) in processes().items() if parent == of}
+
+
+def running() -> set[int]:
+    return {number for number, (state, _) in processes().items() if state != "Z"}
 
 
 class TestDask:

@@ -1,13 +1,17 @@
 """The command line: ``ntm-tutorial train | sweep | evaluate | list``."""
 
 import argparse
+import functools
 import itertools
+import math
 import os
+import re
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
@@ -15,7 +19,7 @@ import torch
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from ntm_tutorial import pretrained, storage
-from ntm_tutorial.evaluation import evaluate
+from ntm_tutorial.evaluation import SEEDS, evaluate
 from ntm_tutorial.lab import results, sweeps
 from ntm_tutorial.models import SequenceModel
 from ntm_tutorial.recipes import LIVES, MODELS, RECIPES, Recipe, recipe
@@ -33,6 +37,9 @@ DIFFICULTIES: dict[str, list[str]] = {
 
 ALL = "all"
 """Stands for every task, or for every model."""
+
+LONGEST = 100_000
+"""No test asks for more vectors in a sequence; a batch of those would not fit into memory."""
 
 DESCRIPTION = "Train and test Neural Turing Machines, and the LSTM they are compared with."
 
@@ -122,8 +129,9 @@ def train_command(options: argparse.Namespace) -> int:
     seed = plan.seed if options.seed is None else options.seed
     output = options.output or Path(f"{plan.task}_{plan.model}.safetensors")
     checkpoint = options.checkpoint or Path(f"{output}.checkpoint")
-    if output.is_dir() or output == checkpoint:
-        raise ValueError(f"--output: expected a file of its own, got {output}")
+    for option, file in (("--output", output), ("--checkpoint", checkpoint)):
+        if output == checkpoint or (file.exists() and not file.is_file()):
+            raise ValueError(f"{option}: expected a file of its own, got {file}")
     if checkpoint.exists():
         print(f"Going on from {checkpoint}.", file=sys.stderr)
     model = plan.build(seed).to(options.device)
@@ -234,6 +242,8 @@ def _wanted(options: argparse.Namespace) -> list[sweeps.Run]:
             live_recipe=options.live,
             settings=settings,
         )
+    for _, alike in itertools.groupby(found, lambda run: run.setting):
+        sweeps.check(next(alike))
     return found
 
 
@@ -360,6 +370,10 @@ def evaluate_command(options: argparse.Namespace) -> int:
             names = " and ".join(f"--{name}" for name in found.task.training_range)
             raise ValueError(f"--{name}: {options.task} has {names}")
 
+    if math.prod(max(values) for values in asked.values()) > LONGEST:
+        names = " times ".join(f"--{name}" for name in asked)
+        raise ValueError(f"{names}: expected at most {LONGEST:,} in all")
+
     print(
         f"{options.task}, {options.model}: {options.sequences} sequences a row, seed {options.seed}"
     )
@@ -429,115 +443,80 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     layout: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter}
     parser = _Parser("ntm-tutorial", description=DESCRIPTION, epilog=EXAMPLES, **layout)
+    parser.add_argument("--version", action="version", version=version("ntm-tutorial"))
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for fill in (_train_options, _sweep_options, _evaluate_options, _list_options):
+        fill(functools.partial(commands.add_parser, **layout))
+    return parser
 
-    command = commands.add_parser(
-        "train", help="train one model", description=TRAIN, epilog=TRAIN_EXAMPLES, **layout
-    )
-    _add_names(command)
-    command.add_argument(
-        "--seed", type=int, metavar="N", help="decides every random draw (default: the recipe's)"
-    )
-    command.add_argument(
-        "--sequences", type=int, metavar="N", help="how many to train on (default: the recipe's)"
-    )
-    command.add_argument(
-        "--output", type=Path, metavar="FILE",
-        help="weights, replaced if there (default: TASK_MODEL.safetensors)",
-    )  # fmt: skip
-    command.add_argument(
-        "--checkpoint", type=Path, metavar="FILE",
-        help="work so far, removed at the end (default: OUTPUT.checkpoint)",
-    )  # fmt: skip
-    command.add_argument(
-        "--no-progress", dest="progress", action="store_false",
-        help="print a line for each validation instead of a progress bar",
-    )  # fmt: skip
-    command.add_argument(
-        "--compile",
-        action="store_true",
-        help="use torch.compile: an NTM takes a minute to start, then trains several times as fast",
-    )
-    command.add_argument(
-        "--device", type=_device, default="cpu", help="such as cpu or cuda (default: cpu)"
-    )
+
+def _train_options(new: Callable[..., Any]) -> None:
+    command = new("train", help="train one model", description=TRAIN, epilog=TRAIN_EXAMPLES)
     command.set_defaults(command=train_command)
-
-    command = commands.add_parser(
-        "sweep", help="train many times", description=SWEEP, epilog=SWEEP_EXAMPLES, **layout
-    )
-    _add_names(command, ALL)
-    command.add_argument(
-        "--seeds", type=_positive, metavar="N",
-        help="how many seeds, from 0 on (default: the recipe's one, which is 0 nearly everywhere)",
-    )  # fmt: skip
-    command.add_argument(
-        "--first-seed", type=int, metavar="N", help="the first of them, if it is not to be 0"
-    )
-    command.add_argument(
-        "--set", dest="settings", nargs="+", action="extend", default=[], metavar="NAME=VALUE",
-        help="another setting of train(), or of the network as in network.memory_locations=64; "
-        "with several values, as in ramp=0,9000, each is tried",
-    )  # fmt: skip
-    command.add_argument("--sequences", type=int, metavar="N", help="the same as --set sequences=N")
-    command.add_argument(
-        "--live", action="store_true", help="the recipe that chapter 6 trains while you watch"
-    )
-    command.add_argument(
-        "--jobs", type=_positive, default=1, metavar="N", help="runs at a time (default: 1)"
-    )
-    command.add_argument(
-        "--dask", metavar="ADDRESS", help="run them on this Dask cluster, such as tcp://host:8786"
-    )
-    command.add_argument(
-        "--output", type=Path, default=Path("results"), metavar="FOLDER",
-        help="where results go (default: results)",
-    )  # fmt: skip
-    command.add_argument(
-        "--compile",
-        action=argparse.BooleanOptionalAction,
-        default=False,
-        help="use torch.compile, which takes a minute for each run to start",
-    )
-    command.add_argument(
-        "--stored", action="store_true",
-        help="do not train: test the models that come with the package, for the same kind of file",
-    )  # fmt: skip
-    command.add_argument(
-        "--summary", action="store_true", help="only show what the results so far say"
-    )
-    command.add_argument(
-        "--no-progress", dest="progress", action="store_false", help="show no progress bar"
-    )
-    command.set_defaults(command=sweep_command)
-
-    command = commands.add_parser(
-        "evaluate",
-        help="test a trained model",
-        description=EVALUATE,
-        epilog=EVALUATE_EXAMPLES,
-        **layout,
-    )
     _add_names(command)
-    for name, tasks in DIFFICULTIES.items():
-        command.add_argument(
-            f"--{name}", type=int, nargs="+", metavar="N", help=f"difficulty of {', '.join(tasks)}"
-        )
-    command.add_argument(
-        "--sequences", type=int, default=200, metavar="N", help="how many a row (default: 200)"
-    )
-    command.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="which sequences (default: 0)"
-    )
-    command.add_argument(
-        "--file", type=Path, metavar="FILE", help="weights (default: those of the package)"
+    add = command.add_argument
+    add("--seed", type=_seed, metavar="N", help="of every random draw (default: the recipe's)")
+    add("--sequences", type=_whole(1, 10**12), metavar="N",
+        help="how many to train on (default: the recipe's)")  # fmt: skip
+    add("--output", type=Path, metavar="FILE",
+        help="weights, replaced if there (default: TASK_MODEL.safetensors)")  # fmt: skip
+    add("--checkpoint", type=Path, metavar="FILE",
+        help="work so far, removed at the end (default: OUTPUT.checkpoint)")  # fmt: skip
+    add("--no-progress", dest="progress", action="store_false",
+        help="print a line for each validation instead of a progress bar")  # fmt: skip
+    add("--compile", action="store_true",
+        help="use torch.compile: an NTM takes a minute to start, then is much faster")  # fmt: skip
+    add("--device", type=_device, default="cpu", help="such as cpu or cuda (default: cpu)")
+
+
+def _sweep_options(new: Callable[..., Any]) -> None:
+    command = new("sweep", help="train many times", description=SWEEP, epilog=SWEEP_EXAMPLES)
+    command.set_defaults(command=sweep_command)
+    _add_names(command, ALL)
+    add = command.add_argument
+    add("--seeds", type=_whole(1, 10_000), metavar="N",
+        help="how many seeds, from 0 on (default: the recipe's one, mostly 0)")  # fmt: skip
+    add("--first-seed", type=_seed, metavar="N", help="the first of them, if it is not to be 0")
+    add("--set", dest="settings", nargs="+", action="extend", default=[], metavar="NAME=VALUE",
+        help="another setting of train(), or of the network as in network.memory_locations=64; "
+        "with several values, as in ramp=0,9000, each is tried")  # fmt: skip
+    add("--sequences", type=_whole(1, 10**12), metavar="N", help="the same as --set sequences=N")
+    add("--live", action="store_true", help="the recipe that chapter 6 trains while you watch")
+    add("--jobs", type=_whole(1, 1_000), default=1, metavar="N",
+        help="runs at a time (default: 1)")  # fmt: skip
+    add("--dask", type=_address, metavar="ADDRESS",
+        help="run them on this Dask cluster, such as tcp://host:8786")  # fmt: skip
+    add("--output", type=Path, default=Path("results"), metavar="FOLDER",
+        help="where results go (default: results)")  # fmt: skip
+    add("--compile", action=argparse.BooleanOptionalAction, default=False,
+        help="use torch.compile, which takes a minute for each run to start")  # fmt: skip
+    add("--stored", action="store_true",
+        help="test the models that come with the package, and train none")  # fmt: skip
+    add("--summary", action="store_true", help="only show what the results so far say")
+    add("--no-progress", dest="progress", action="store_false", help="show no progress bar")
+
+
+def _evaluate_options(new: Callable[..., Any]) -> None:
+    command = new(
+        "evaluate", help="test a trained model", description=EVALUATE, epilog=EVALUATE_EXAMPLES
     )
     command.set_defaults(command=evaluate_command)
+    _add_names(command)
+    add = command.add_argument
+    for name, tasks in DIFFICULTIES.items():
+        add(f"--{name}", type=_whole(1, LONGEST), nargs="+", metavar="N",
+            help=f"difficulty of {', '.join(tasks)}")  # fmt: skip
+    add("--sequences", type=_whole(1, 10**7), default=200, metavar="N",
+        help="how many a row (default: 200)")  # fmt: skip
+    add("--seed", type=_seed, default=0, metavar="N", help="which sequences (default: 0)")
+    add("--file", type=Path, metavar="FILE", help="weights (default: those of the package)")
 
+
+def _list_options(new: Callable[..., Any]) -> None:
     text = "List all tasks and models, which of them come trained, and their settings."
-    command = commands.add_parser("list", help="list tasks, models, settings", description=text)
-    command.set_defaults(command=list_command)
-    return parser
+    new("list", help="list tasks, models, settings", description=text).set_defaults(
+        command=list_command
+    )
 
 
 def _add_names(command: argparse.ArgumentParser, *more: str) -> None:
@@ -546,17 +525,38 @@ def _add_names(command: argparse.ArgumentParser, *more: str) -> None:
         command.add_argument(name, choices=choices, metavar=name.upper(), help=", ".join(choices))
 
 
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
-    return int(text)
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    """Return what reads a whole number of this range, or says what is wrong with it."""
+
+    def read(text: str) -> int:
+        try:
+            value = int(text) if len(text) < 20 else high + 1
+        except ValueError:
+            value = low - 1
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(
+                f"expected a whole number from {low} to {high:,}, got {text[:40]!r}"
+            )
+        return value
+
+    return read
+
+
+_seed = _whole(0, SEEDS - 1)
+
+
+def _address(text: str) -> str:
+    if not re.fullmatch(r"(\w+://)?([\w.-]+|\[[\da-fA-F:]+\]):\d{1,5}", text):
+        raise argparse.ArgumentTypeError(f"expected such as tcp://host:8786, got {text!r}")
+    return text
 
 
 def _device(name: str) -> torch.device:
     try:
-        return torch.empty(0, device=name).device
-    except (RuntimeError, AssertionError):
-        raise argparse.ArgumentTypeError(f"there is no {name!r} here") from None
+        torch.zeros(1, device=name).item()  # which a device without memory cannot
+        return torch.device(name)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        raise argparse.ArgumentTypeError(f"there is no {name!r} here to train on") from None
 
 
 if __name__ == "__main__":

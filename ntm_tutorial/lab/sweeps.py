@@ -8,10 +8,13 @@ import ast
 import inspect
 import itertools
 import json
+import logging
+import os
 import platform
 import re
 import shlex
 import statistics
+import threading
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,11 +22,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from joblib import Parallel, delayed, parallel_config
 from torch import nn
+from torch.utils._pytree import tree_leaves
 from tqdm.auto import tqdm
 
 from ntm_tutorial import pretrained, storage
@@ -31,14 +35,18 @@ from ntm_tutorial.checks import check_positive
 from ntm_tutorial.evaluation import check_seed
 from ntm_tutorial.lab import results
 from ntm_tutorial.lab.results import Result
-from ntm_tutorial.models import family
+from ntm_tutorial.models import SequenceModel, family
 from ntm_tutorial.recipes import Recipe, live, recipe
 from ntm_tutorial.speed.compiling import NotCompiled
 from ntm_tutorial.tasks import TASKS
 from ntm_tutorial.training import History, train
+from ntm_tutorial.training import _check as check_settings
 
 NO_SETTINGS = ("model", "task", "seed", "compile", "progress", "checkpoint", "on_validation")
 """Arguments of ``train`` that a sweep decides itself."""
+
+LARGEST = 10**9
+"""Numbers in a model, and in the state of one sequence."""
 
 TIMEOUT = 10
 """Seconds to wait for a Dask cluster's first word."""
@@ -120,6 +128,30 @@ def runs(
             check_seed(seed)
             found.append(Run(_with_settings(plan, chosen), seed, live_recipe, chosen))
     return found
+
+
+def check(run: Run) -> None:
+    """Refuse settings with which nothing can be trained, before a run begins.
+
+    Raises:
+        ValueError: naming the setting.
+    """
+    defaults = {
+        name: parameter.default for name, parameter in inspect.signature(train).parameters.items()
+    }
+    try:
+        with torch.device("meta"):  # sizes alone
+            model = run.plan.build()
+            state = tree_leaves(cast(SequenceModel, model).initial_state(1))
+        size = sum(tensor.numel() for tensor in (*model.parameters(), *state))
+        if size > LARGEST:
+            raise ValueError(f"a model of {size:,} numbers; at most {LARGEST:,} fit")
+        check_settings(model, TASKS[run.plan.task], defaults | run.plan.training | {"seed": 0})
+    except (
+        ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError,
+    ) as error:  # fmt: skip
+        said = " ".join(f"{name}={value}" for name, value in run.settings.items())
+        raise ValueError(f"--set {said}: {str(error).splitlines()[0]}") from error
 
 
 def setting_names(model_name: str) -> list[str]:
@@ -209,12 +241,14 @@ def carry_out(
 def _workers(jobs: int, dask: str | None) -> Iterator[Parallel]:
     """Give the processes, here or on a cluster, that runs are handed to."""
     if dask is None:
-        yield Parallel(jobs, return_as="generator_unordered", batch_size=1)
+        with parallel_config(backend="loky", initializer=_stop_with, initargs=(os.getpid(),)):
+            yield Parallel(jobs, return_as="generator_unordered", batch_size=1)
         return
     try:
         from distributed import Client
     except ImportError as error:
         raise ValueError("dask: not installed; pip install 'ntm-tutorial[dask]'") from error
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # the sentence below says it all
     try:
         client = Client(dask, timeout=TIMEOUT, set_as_default=False)
     except (OSError, ValueError) as error:
@@ -227,6 +261,17 @@ def _workers(jobs: int, dask: str | None) -> Iterator[Parallel]:
                 f"got {sorted(threads)} threads"
             )
         yield Parallel(return_as="generator_unordered", batch_size=1)
+
+
+def _stop_with(parent: int) -> None:
+    """Let this process end within seconds of the one that started it, even if that was killed."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _perform(
@@ -335,8 +380,9 @@ def result_of(run: Run, folder: str | Path) -> Result | None:
         return None
     result = Result.read(path)
     for part, wanted in run.recipe.items():
-        for name in sorted(wanted.keys() | result.recipe[part].keys()):
-            here, there = wanted.get(name), result.recipe[part].get(name)
+        was = result.recipe.get(part, {})
+        for name in sorted(wanted.keys() | was.keys()):
+            here, there = wanted.get(name), was.get(name)
             if here != there:
                 raise ValueError(
                     f"{path} was made with {name}={there!r}, not {here!r}; "

@@ -12,13 +12,14 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 
 from torch import Tensor, nn
 from torch.nn import Parameter
 
 from ntm_tutorial import storage
 from ntm_tutorial.evaluation import bits_per_sequence, evaluate, validation_episode
+from ntm_tutorial.models import FAMILIES
 from ntm_tutorial.recipes import RECIPES, Recipe
 from ntm_tutorial.tasks import TASKS
 from ntm_tutorial.tasks.dynamic_ngrams import optimal_predictions
@@ -216,13 +217,83 @@ class Result:
         """
         try:
             entries = json.loads(path.read_text(encoding="utf-8"))
+            _check_entries("the file", entries, get_type_hints(cls) | {"history": dict[str, Any]})
             if entries["format"] != FORMAT:
-                raise ValueError(f"expected format {FORMAT}, got {entries['format']}")
-            return cls(**entries | {"history": History(**entries["history"])})
-        except (ValueError, KeyError, TypeError) as error:
+                raise ValueError(f"format: expected {FORMAT}, got {entries['format']}")
+            _check_entries("history", entries["history"], get_type_hints(History))
+            result = cls(**entries | {"history": History(**entries["history"])})
+            _check_values(result)
+            return result
+        except (ValueError, RecursionError) as error:
             raise ValueError(
                 f"{path} is no file of results ({error}); remove it, and run it anew"
             ) from error
+
+
+BEST = "optimum_bits"
+SCORE: dict[str, Any] = {
+    "difficulty": dict[str, int],
+    "sequences": int,
+    **dict.fromkeys(("bits_asked", "mean_bits", "mean_wrong", "median_wrong"), float),
+    "share_perfect": float,
+    BEST: float,
+}
+"""What ``score`` writes of a test."""
+
+
+def _check_entries(where: str, entries: Any, kinds: dict[str, Any]) -> None:
+    """Refuse entries that are missing, unknown or of another kind."""
+    if not isinstance(entries, dict) or entries.keys() != kinds.keys():
+        wrong = sorted(entries.keys() ^ kinds.keys()) if isinstance(entries, dict) else entries
+        raise ValueError(f"{where}: expected {', '.join(kinds)}; missing or unknown: {wrong!r:.80}")
+    for name, kind in kinds.items():
+        if not _fits(entries[name], kind):
+            shown = getattr(kind, "__name__", kind) if not get_args(kind) else kind
+            raise ValueError(f"{name}: expected {shown}, got {entries[name]!r:.80}")
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Tell whether what JSON holds is of an annotated kind; no number is below 0, or NaN."""
+    parts = get_args(kind)
+    if kind is Any:
+        return True
+    if get_origin(kind) is list:
+        return isinstance(value, list) and all(_fits(item, parts[0]) for item in value)
+    if get_origin(kind) is dict:
+        return isinstance(value, dict) and all(_fits(item, parts[1]) for item in value.values())
+    if parts:
+        return any(_fits(value, part) for part in parts)
+    if kind in (int, float):
+        number = isinstance(value, int if kind is int else int | float)
+        return number and not isinstance(value, bool) and value >= 0
+    return isinstance(value, kind)
+
+
+def _check_values(one: Result) -> None:
+    """Refuse entries of the right kind that no run can have written."""
+    history, seen = vars(one.history), one.history.sequences
+    lengths = {name: len(values) for name, values in history.items()}
+    falls = [name for name in ("sequences", "seconds") if history[name] != sorted(history[name])]
+    broken = [name for name, part in one.recipe.items() if not isinstance(part, dict)]
+    claims = {
+        f"task: there is no {one.task!r}": one.task in SCORING,
+        f"model: there is no {one.model!r}": one.model in FAMILIES,
+        f"outcome: got {one.outcome!r}": one.outcome in ("finished", "not finite"),
+        f"parameters: expected 1 or more, got {one.parameters}": one.parameters > 0,
+        f"optimum: expected a finite number, got {one.optimum}": math.isfinite(one.optimum),
+        f"history: its parts differ in length, {lengths}": len(set(lengths.values())) == 1,
+        f"history: these fall, {falls}": not falls and len(set(seen)) == len(seen),
+        "history: it is empty": bool(seen) or one.outcome == "not finite",
+        f"recipe: expected settings by name in {broken}": not broken,
+    }
+    for claim, holds in claims.items():
+        if not holds:
+            raise ValueError(claim)
+    kinds = {name: SCORE[name] for name in SCORE if name != BEST or one.task == "dynamic-ngrams"}
+    for score in one.scores:
+        _check_entries("scores", score, kinds)
+        if not score["difficulty"] or score["share_perfect"] > 1:
+            raise ValueError(f"scores: no difficulty, or more than all are perfect: {score!r:.80}")
 
 
 def load(folder: str | Path = FOLDER) -> list[Result]:
@@ -261,7 +332,7 @@ def score(model: nn.Module, task_name: str, sequences: int = SEQUENCES) -> list[
         }
         if task_name == "dynamic-ngrams":
             best = evaluate(_Optimal(), task, sequences=sequences, **difficulty)
-            entry["optimum_bits"] = _significant(best.mean_bits)
+            entry[BEST] = _significant(best.mean_bits)
         scores.append(entry)
     return scores
 
