@@ -83,8 +83,6 @@ class LSTMBaseline(nn.Module):
         ends = []
         starts = zip(*(part.split(1) for part in state), strict=True)
         for layer, start in zip(self.layers, starts, strict=True):
-            self.layers, zip(*(part.split(1) for part in state), strict=True), strict=True
-        ):
             hidden, end = layer(torch.cat([inputs, *hiddens[-1:]], dim=-1), start)
             hiddens.append(hidden)
             ends.append(end)
