@@ -52,7 +52,8 @@ def _unit(vector: Tensor) -> Tensor:
     wide = vector.to(torch.promote_types(vector.dtype, torch.float32))
     wide = wide / (wide.detach().abs().amax(-1, keepdim=True) / HUGE).clamp(min=1)
     squared = wide.square().sum(-1, keepdim=True)
-    return (wide * squared.clamp(min=NORM_FLOOR**2).rsqrt()).to(vector.dtype)
+    floor = max(NORM_FLOOR, torch.finfo(vector.dtype).tiny)
+    return (wide * squared.clamp(min=floor**2).rsqrt()).to(vector.dtype)
 
 
 def content_weighting(

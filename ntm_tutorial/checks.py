@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 
-def whole(name: str, value: Any, least: int = 1, most: int | None = None) -> int:
-    """Return a whole number as Python's own; refuse any other, and one out of range.
+def whole(name: str, value: Any, least: int | None = 1, most: int | None = None) -> int:
+    """Return a whole number as Python's own; refuse any other, and one that is out of range.
 
     NumPy's integers, and tensors that hold one, are whole numbers too; True and False are not.
 
@@ -23,9 +23,9 @@ def whole(name: str, value: Any, least: int = 1, most: int | None = None) -> int
         number = None if truth or getattr(value, "ndim", 0) else operator.index(value)
     except (TypeError, RuntimeError):
         number = None
-    if number is None or number < least or (most is not None and number > most):
-        allowed = f"of at least {least}" if most is None else f"from {least} to {most}"
-        raise ValueError(f"{name}: expected a whole number {allowed}, got {value!r}")
+    low, high = -math.inf if least is None else least, math.inf if most is None else most
+    if number is None or not low <= number <= high:
+        raise ValueError(f"{name}: expected a whole number{_range(low, high)}, got {value!r}")
     return number
 
 
@@ -51,10 +51,13 @@ def check_number(
     except (TypeError, ValueError, RuntimeError, OverflowError):
         number = math.nan
     if not (math.isfinite(number) and least <= number <= most):
-        ends = [f"of at least {least:g}"] * (least > -math.inf)
-        ends += [f"of at most {most:g}"] * (most < math.inf)
-        allowed = f"from {least:g} to {most:g}" if len(ends) == 2 else "".join(ends)
-        raise ValueError(f"{name}: expected a number {allowed}".rstrip() + f", got {value!r}")
+        raise ValueError(f"{name}: expected a number{_range(least, most)}, got {value!r}")
+
+
+def _range(least: float, most: float) -> str:
+    if least > -math.inf and most < math.inf:
+        return f" from {least} to {most}"
+    return f" of at least {least}" if least > -math.inf else ""
 
 
 def check_inputs(
@@ -98,16 +101,16 @@ def check_state(state: Any, shapes: Any, like: Tensor, part: str = "") -> None:
     Raises:
         ValueError: naming the part, what was given and what is allowed.
     """
-    of = f"for {part} " * bool(part)
+    its = f"as its {part} " * bool(part)
     if isinstance(shapes, torch.Size):
         if not isinstance(state, Tensor) or state.shape != shapes or not _same_type(state, like):
             raise ValueError(
-                f"state: expected {of}a tensor of shape {tuple(shapes)}, {like.dtype}, for this "
+                f"state: expected {its}a tensor of shape {tuple(shapes)}, {like.dtype}, for this "
                 f"model and batch, got {_told(state)}"
             )
     elif type(state) is not type(shapes) or len(state) != len(shapes):
         raise ValueError(
-            f"state: expected {of}a {type(shapes).__name__} of {len(shapes)} for this model, "
+            f"state: expected {its}a {type(shapes).__name__} of {len(shapes)} for this model, "
             f"got {_told(state)}"
         )
     else:

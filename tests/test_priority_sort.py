@@ -1,6 +1,7 @@
 """Priority sort: given vectors, rows in their place, fits; and what the trained models reach."""
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -55,12 +56,13 @@ class TestArrange:
             ((4, 2, 7), (4, 2), 1, r"^vectors: expected shape \(L, B, 8\), got \(4, 2, 7\)"),
             ((0, 2, 8), (0, 2), 1, r"^vectors: expected"),
             ((4, 2, 8), (4, 1), 1, r"^priorities: expected .* of shape \(4, 2\), got shape \(4, 1"),
-            ((4, 2, 8), (4, 2), 0, r"^answers: expected 1 to 4, got 0"),
-            ((4, 2, 8), (4, 2), 5, r"^answers: expected 1 to 4, got 5"),
+            ((4, 2, 8), (4, 2), 0, r"^answers: expected .* from 1 to 4, got 0"),
+            ((4, 2, 8), (4, 2), 5, r"^answers: expected .* from 1 to 4, got 5"),
+            ((4, 2, 8), (4, 2), 1.5, r"^answers: expected a whole number .*, got 1.5"),
         ],
     )
     def test_refused(
-        self, vectors: tuple[int], priorities: tuple[int], answers: int, message: str
+        self, vectors: tuple[int], priorities: tuple[int], answers: Any, message: str
     ) -> None:
         with pytest.raises(ValueError, match=message):
             arrange(torch.zeros(vectors), torch.zeros(priorities), answers)

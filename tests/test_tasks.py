@@ -88,7 +88,7 @@ class TestDrawnByHand:
     def test_priority_sort(self, monkeypatch: pytest.MonkeyPatch) -> None:
         draws = torch.tensor([[0.1], [0.95], [0.55]])  # of [0, 1]; priorities lie in [-1, 1]
         fix_bits(monkeypatch, priority_sort, [A, B, C])
-        monkeypatch.setattr(torch, "rand", lambda *shape, generator: draws)
+        monkeypatch.setattr(torch, "rand", lambda *shape, **options: draws)
         inputs, targets, mask = TASKS["priority-sort"].sample(1, items=3, answers=2)
         rest = [[*O, 0, 1], [*O, 0, 0], [*O, 0, 0]]
         equal(inputs[:, 0], [[*A, -0.8, 0], [*B, 0.9, 0], [*C, 0.1, 0], *rest])
@@ -323,6 +323,47 @@ class TestEveryTask:
         episode = task.sample(2, generator=seeded()).to("meta")
         assert isinstance(episode, Episode)
         assert all(tensor.device.type == "meta" for tensor in episode)
+        exact = task.sample(2, generator=seeded()).to("cpu", torch.float64)
+        assert [tensor.dtype for tensor in exact] == [torch.float64] * 2 + [torch.bool]
+
+    @all_tasks
+    def test_an_episode_says_how_hard_it_is(self, task: Task) -> None:
+        drawn = task.draw(3, seeded(4))
+        difficulty = task.sample(3, generator=seeded(), **drawn).to("cpu").difficulty
+        assert difficulty is not None
+        for name, value in drawn.items():
+            assert isinstance(value, Tensor)
+            said = difficulty[name]
+            assert value.tolist() == (said.tolist() if isinstance(said, Tensor) else [said] * 3)
+        one = task.draw(generator=seeded(1))
+        told = task.sample(3, generator=seeded(), **one).difficulty
+        assert told is not None
+        assert {name: told[name] for name in one} == one
+        inputs, targets, mask = task.sample(1)
+        assert Episode(inputs, targets, mask).difficulty is None
+
+    @all_tasks
+    @pytest.mark.bad_input  # whole numbers that are no int
+    def test_small_whole_numbers_do_not_overflow(self, task: Task) -> None:
+        hard = {name: 100 if name == "length" else 20 for name in task.training_range}
+        expected = task.sample(2, generator=seeded(), **hard)
+        for kind in (np.int8, np.uint8, lambda n: torch.tensor(n, dtype=torch.int8),
+                     lambda n: torch.tensor([n, n], dtype=torch.uint8)):  # fmt: skip
+            small = {name: kind(number) for name, number in hard.items()}
+            found = task.sample(np.int8(2), generator=seeded(), **small)
+            assert all(a.equal(b) for a, b in zip(found, expected, strict=True))
+
+    @all_tasks
+    def test_one_type_of_numbers_whatever_the_default(self, task: Task) -> None:
+        expected = task.sample(2, generator=seeded())
+        try:
+            torch.set_default_dtype(torch.float64)
+            found = task.sample(2, generator=seeded())
+        finally:
+            torch.set_default_dtype(torch.float32)
+        assert found.inputs.dtype == found.targets.dtype == torch.float64
+        assert found.targets.equal(expected.targets.double())
+        torch.testing.assert_close(found.inputs, expected.inputs.double(), rtol=0, atol=1e-6)
 
 
 class TestStatistics:
@@ -485,6 +526,11 @@ class TestBadInput:
     def test_difficulty(self, task: Task, name: str, value: Any, message: str) -> None:
         with pytest.raises(ValueError, match=f"^{name}: expected {message}"):
             task.sample(2, **{name: value})
+
+    @pytest.mark.parametrize("share", [5.0, -0.1, math.nan, "1", True])
+    def test_a_share_that_is_none(self, share: Any) -> None:
+        with pytest.raises(ValueError, match=r"^share: expected a number from 0 to 1, got"):
+            TASKS["copy"].draw(share=share)
 
     def test_too_few_items_to_recall(self) -> None:
         with pytest.raises(ValueError, match=r"^items: expected at least 2, got 1"):

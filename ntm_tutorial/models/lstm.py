@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ntm_tutorial.checks import check_inputs, check_positive
+from ntm_tutorial.checks import check_inputs, check_positive, check_state, whole
 
 LSTMState = tuple[Tensor, Tensor]
 """Hidden and cell state, each (layers, B, hidden), as ``torch.nn.LSTM`` has them."""
@@ -31,19 +31,22 @@ class LSTMBaseline(nn.Module):
         self, input_size: int, output_size: int, *, hidden_size: int = 256, layers: int = 3
     ) -> None:
         super().__init__()
-        self.settings = {
-            "input_size": input_size,
-            "output_size": output_size,
-            "hidden_size": hidden_size,
-            "layers": layers,
-        }
-        check_positive(**self.settings)
-        self.input_size, self.output_size = input_size, output_size
-        sizes = [input_size] + [input_size + hidden_size] * (layers - 1)
+        self.settings = check_positive(
+            input_size=input_size, output_size=output_size, hidden_size=hidden_size, layers=layers
+        )
+        self.input_size, self.output_size, hidden_size, layers = self.settings.values()
+        sizes = [self.input_size] + [self.input_size + hidden_size] * (layers - 1)
         self.layers = nn.ModuleList(nn.LSTM(size, hidden_size) for size in sizes)
-        self.output = nn.Linear(layers * hidden_size, output_size)
+        self.output = nn.Linear(layers * hidden_size, self.output_size)
         self.initial_hidden = nn.Parameter(torch.zeros(layers, 1, hidden_size))
         self.initial_cell = nn.Parameter(torch.zeros(layers, 1, hidden_size))
+
+    def reset_parameters(self) -> None:
+        """Draw all weights anew, as when the model was built."""
+        for part in (*self.layers, self.output):
+            part.reset_parameters()  # type: ignore[operator]
+        nn.init.zeros_(self.initial_hidden)
+        nn.init.zeros_(self.initial_cell)
 
     def initial_state(self, batch_size: int) -> LSTMState:
         """Return the learned first state, one copy per sequence: each (layers, B, hidden).
@@ -51,10 +54,10 @@ class LSTMBaseline(nn.Module):
         Raises:
             ValueError: if the batch size is not positive.
         """
-        check_positive(batch_size=batch_size)
+        size = whole("batch_size", batch_size)
         return (
-            self.initial_hidden.expand(-1, batch_size, -1).contiguous(),
-            self.initial_cell.expand(-1, batch_size, -1).contiguous(),
+            self.initial_hidden.expand(-1, size, -1).contiguous(),
+            self.initial_cell.expand(-1, size, -1).contiguous(),
         )
 
     def forward(
@@ -68,17 +71,12 @@ class LSTMBaseline(nn.Module):
             ValueError: if the inputs do not have ``input_size`` channels, or the state is that of
                 another model or batch.
         """
-        check_inputs("inputs", inputs, ("T", "B", self.input_size))
+        check_inputs("inputs", inputs, ("T", "B", self.input_size), self.output.weight)
         if state is None:
             state = self.initial_state(inputs.shape[1])
         layers, _, hidden_size = self.initial_hidden.shape
-        expected = (layers, inputs.shape[1], hidden_size)
-        for tensor in state:
-            if tensor.shape != expected:
-                raise ValueError(
-                    f"state: expected tensors of shape {expected} for this model and batch, "
-                    f"got {tuple(tensor.shape)}"
-                )
+        size = torch.Size((layers, inputs.shape[1], hidden_size))
+        check_state(state, (size, size), self.output.weight)
         hiddens: list[Tensor] = []
         ends = []
         starts = zip(*(part.split(1) for part in state), strict=True)
@@ -98,6 +96,6 @@ class LSTMBaseline(nn.Module):
             ValueError: if the input does not have ``input_size`` channels, or the state is that of
                 another model or batch.
         """
-        check_inputs("x", x, ("B", self.input_size))
+        check_inputs("x", x, ("B", self.input_size), self.output.weight)
         logits, state = self(x.unsqueeze(0), state)
         return logits.squeeze(0), state

@@ -5,7 +5,14 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
 from ntm_tutorial.checks import check_positive
-from ntm_tutorial.tasks.base import Episode, Task, per_sequence, random_bits, same_for_all
+from ntm_tutorial.tasks.base import (
+    Episode,
+    Task,
+    per_sequence,
+    random_bits,
+    random_numbers,
+    same_for_all,
+)
 
 
 class AssociativeRecall(Task):
@@ -57,7 +64,7 @@ class AssociativeRecall(Task):
         if counts.min() < 2:
             raise ValueError(f"items: expected at least 2, got {items}")
         if query is None:
-            query = (torch.rand(batch_size, generator=generator) * (counts - 1)).long()
+            query = (random_numbers(batch_size, generator=generator) * (counts - 1)).long()
         queries = per_sequence("query", query, batch_size)
         if (queries < 0).any() or (queries > counts - 2).any():
             raise ValueError(f"query: expected 0 to items - 2, got {query}")
@@ -82,7 +89,7 @@ class AssociativeRecall(Task):
             inputs[query_start + 1 + k, sequence, : self.bits] = vectors[queries, k, sequence]
             targets[answer_start + k, sequence] = vectors[queries + 1, k, sequence]
         mask = (time >= answer_start) & (time < answer_start + self.item_length)
-        return Episode(inputs, targets, same_for_all(mask))
+        return Episode(inputs, targets, same_for_all(mask), {"items": counts, "query": queries})
 
 
 def phase(step: int, items: int) -> str:

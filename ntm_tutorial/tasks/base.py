@@ -1,33 +1,52 @@
 """What every task has: a name, its channels, its training range, and random episodes."""
 
 from abc import ABC, abstractmethod
-from numbers import Integral
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
-from ntm_tutorial.checks import check_positive
+from ntm_tutorial.checks import check_number, whole
 
 Difficulty = dict[str, int | Tensor]
 """How hard an episode is, such as ``{"length": 20}``; a tensor holds one value per sequence."""
 
 
-class Episode(NamedTuple):
-    """A batch of sequences, time first.
-
-    ``mask`` marks the steps whose outputs count. It is ``(T,)`` where all sequences are equally
-    long and ``(T, B)`` where they differ; a shorter sequence is padded with zeros at its end.
-    """
-
+class _Tensors(NamedTuple):
     inputs: Float[Tensor, "T B I"]
     targets: Float[Tensor, "T B O"]
     mask: Bool[Tensor, "T"] | Bool[Tensor, "T B"]
 
-    def to(self, device: torch.device | str) -> "Episode":
-        """Move all three tensors to a device."""
-        return Episode(*(tensor.to(device) for tensor in self))
+
+class Episode(_Tensors):
+    """A batch of sequences, time first: three tensors, and how hard they are.
+
+    ``mask`` marks the steps whose outputs count. It is ``(T,)`` where all sequences are equally
+    long and ``(T, B)`` where they differ; a shorter sequence is padded with zeros at its end.
+    ``difficulty`` holds a number for all sequences, or a tensor with one for each; None where
+    nobody said.
+    """
+
+    difficulty: Difficulty | None = None
+
+    def __new__(
+        cls,
+        inputs: Float[Tensor, "T B I"],
+        targets: Float[Tensor, "T B O"],
+        mask: Bool[Tensor, "T"] | Bool[Tensor, "T B"],
+        difficulty: Difficulty | None = None,
+    ) -> "Episode":
+        """Put the tensors together; say the difficulty once where it is the same for all."""
+        episode = super().__new__(cls, inputs, targets, mask)
+        if difficulty is not None:
+            episode.difficulty = {name: _one_for_all(value) for name, value in difficulty.items()}
+        return episode
+
+    def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> "Episode":
+        """Move all three tensors to a device; with ``dtype``, as numbers of that type."""
+        inputs, targets = (tensor.to(device, dtype) for tensor in (self.inputs, self.targets))
+        return Episode(inputs, targets, self.mask.to(device), self.difficulty)
 
 
 class Task(ABC):
@@ -64,8 +83,12 @@ class Task(ABC):
             batch_size: draw one for each of so many sequences (B,); left out, one for all.
             generator: source of randomness.
             share: draw only from this share of the training range, from its easy end.
+
+        Raises:
+            ValueError: if the batch size is below 1, or the share not from 0 to 1.
         """
-        shape = () if batch_size is None else (batch_size,)
+        check_number("share", share, 0, 1)
+        shape = () if batch_size is None else (whole("batch_size", batch_size),)
         draws = {
             name: torch.randint(
                 low, low + round(share * (high - low)) + 1, shape, generator=generator
@@ -82,36 +105,55 @@ class Task(ABC):
         generator: Generator | None,
     ) -> Int[Tensor, "B"]:
         """Return one value per sequence: the one given, or drawn from the training range."""
-        check_positive(batch_size=batch_size)
         if value is None:
             value = self.draw(batch_size, generator)[name]
-        values = per_sequence(name, value, batch_size)
-        if values.min() < 1:
-            raise ValueError(f"{name}: expected at least 1, got {value}")
-        return values
+        return per_sequence(name, value, whole("batch_size", batch_size), least=1)
+
+    def optimum(self, episode: Episode) -> Float[Tensor, "T B O"] | None:
+        """Return the logits of the best that can be said; None where that is to be right."""
+        return None
 
 
-def per_sequence(name: str, value: int | Int[Tensor, "B"], batch_size: int) -> Int[Tensor, "B"]:
+def per_sequence(
+    name: str, value: int | Int[Tensor, "B"], batch_size: int, least: int | None = None
+) -> Int[Tensor, "B"]:
     """Return one whole number per sequence, given one for all or one for each.
 
     Raises:
-        ValueError: if it is not whole, or there is not one for each.
+        ValueError: if it is not whole, there is not one for each, or one is below ``least``.
     """
-    values = torch.as_tensor(value) if isinstance(value, Integral | Tensor) else torch.empty(0)
-    if values.is_floating_point() or values.dtype == torch.bool:
-        raise ValueError(f"{name}: expected a whole number, got {value!r}")
-    if values.shape not in ((), (batch_size,)):
-        raise ValueError(
-            f"{name}: expected one number or {batch_size} of them, got {tuple(values.shape)}"
-        )
-    return values.expand(batch_size)
+    if isinstance(value, Tensor) and value.dim():
+        if value.is_floating_point() or value.is_complex() or value.dtype == torch.bool:
+            raise ValueError(f"{name}: expected a whole number, got {value!r}")
+        if value.shape != (batch_size,):
+            raise ValueError(
+                f"{name}: expected one number or {batch_size} of them, got {tuple(value.shape)}"
+            )
+        values = value.long()  # whatever is computed from it has room
+    else:
+        values = torch.tensor(whole(name, value, None)).expand(batch_size)
+    if least is not None and values.min() < least:
+        raise ValueError(f"{name}: expected at least {least}, got {value}")
+    return values
 
 
 def random_bits(*shape: int, generator: Generator | None = None) -> Float[Tensor, "..."]:
     """Draw fair coin flips, as 0.0 and 1.0."""
-    return torch.randint(2, shape, generator=generator).float()
+    return torch.randint(2, shape, generator=generator).to(torch.get_default_dtype())
+
+
+def random_numbers(*shape: int, generator: Generator | None = None) -> Float[Tensor, "..."]:
+    """Draw numbers from 0 to 1, the same ones whatever the default type."""
+    drawn = torch.rand(*shape, generator=generator, dtype=torch.float32)
+    return drawn.to(torch.get_default_dtype())
 
 
 def same_for_all(mask: Bool[Tensor, "T B"]) -> Bool[Tensor, "T"] | Bool[Tensor, "T B"]:
     """Drop a mask's batch dimension where all sequences agree."""
     return mask[:, 0] if bool((mask == mask[:, :1]).all()) else mask
+
+
+def _one_for_all(value: int | Tensor) -> int | Tensor:
+    """Replace numbers that are all the same by one."""
+    same = isinstance(value, Tensor) and bool((value == value.flatten()[0]).all())
+    return int(value.flatten()[0]) if isinstance(value, Tensor) and same else value

@@ -55,4 +55,5 @@ class Copy(Task):
         mask = (time > lengths) & (time <= 2 * lengths)
         source = (time - lengths - 1).clamp(0, longest - 1)
         answers = vectors.gather(0, source.unsqueeze(-1).expand(-1, -1, self.bits))
-        return Episode(inputs, answers * mask.unsqueeze(-1), same_for_all(mask))
+        targets = answers * mask.unsqueeze(-1)
+        return Episode(inputs, targets, same_for_all(mask), {"length": lengths})

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
-from ntm_tutorial.tasks.base import Episode, Task, random_bits, same_for_all
+from ntm_tutorial.tasks.base import Episode, Task, random_bits, random_numbers, same_for_all
 
 CONTEXT = 5
 """Bits of context in a 6-gram."""
@@ -47,7 +47,7 @@ class DynamicNGrams(Task):
             raise ValueError(f"length: expected more than {CONTEXT} bits, got {length}")
         longest = int(lengths.max())
         table = _draw_table(batch_size, generator)
-        thresholds = torch.rand(longest, batch_size, generator=generator)
+        thresholds = random_numbers(longest, batch_size, generator=generator)
         bits = random_bits(longest, batch_size, generator=generator)
         context = _first_context(bits)
         for t in range(CONTEXT, longest):
@@ -57,8 +57,12 @@ class DynamicNGrams(Task):
         time = torch.arange(longest - 1).unsqueeze(1)
         known = time < lengths - 1
         mask = known & (time >= CONTEXT - 1)
-        inputs, targets = bits[:-1] * known, bits[1:] * known
-        return Episode(inputs.unsqueeze(-1), targets.unsqueeze(-1), same_for_all(mask))
+        inputs, targets = ((part * known).unsqueeze(-1) for part in (bits[:-1], bits[1:]))
+        return Episode(inputs, targets, same_for_all(mask), {"length": lengths})
+
+    def optimum(self, episode: Episode) -> Float[Tensor, "T B O"]:
+        """Return the logits of the optimal predictions, Eq. 10."""
+        return optimal_predictions(episode.inputs.squeeze(-1)).logit().unsqueeze(-1)
 
 
 def optimal_predictions(
@@ -122,7 +126,7 @@ def contexts(bits: Float[Tensor, "T B"] | Int[Tensor, "T B"]) -> Int[Tensor, "T 
 
 def _draw_table(batch_size: int, generator: Generator | None) -> Float[Tensor, "B 32"]:
     """Draw from Beta(1/2, 1/2), which is the law of sin^2 of a uniform angle."""
-    angle = torch.rand(batch_size, 2**CONTEXT, generator=generator) * (torch.pi / 2)
+    angle = random_numbers(batch_size, 2**CONTEXT, generator=generator) * (torch.pi / 2)
     return angle.sin().square()
 
 

@@ -7,8 +7,15 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
-from ntm_tutorial.checks import check_logits
-from ntm_tutorial.tasks.base import Episode, Task, random_bits, same_for_all
+from ntm_tutorial.checks import check_logits, whole
+from ntm_tutorial.tasks.base import (
+    Difficulty,
+    Episode,
+    Task,
+    random_bits,
+    random_numbers,
+    same_for_all,
+)
 
 
 class PrioritySort(Task):
@@ -61,7 +68,7 @@ class PrioritySort(Task):
                 raise ValueError(f"answers: expected at most items = {count}, got {want}")
         most = int(counts.max())
         vectors = random_bits(most, batch_size, self.bits, generator=generator)
-        priorities = torch.rand(most, batch_size, generator=generator) * 2 - 1
+        priorities = random_numbers(most, batch_size, generator=generator) * 2 - 1
         return _lay_out(vectors, priorities, counts, wanted)
 
 
@@ -84,7 +91,8 @@ def _lay_out(
     place = (time - counts - 1).clamp(0, most - 1)
     source = order.gather(0, place)
     targets = vectors.gather(0, source.unsqueeze(-1).expand(-1, -1, bits))
-    return Episode(inputs, targets * mask.unsqueeze(-1), same_for_all(mask))
+    difficulty: Difficulty = {"items": counts, "answers": wanted}
+    return Episode(inputs, targets * mask.unsqueeze(-1), same_for_all(mask), difficulty)
 
 
 def arrange(
@@ -104,10 +112,9 @@ def arrange(
             f"priorities: expected numbers from -1 to 1 of shape {shape[:2]}, got shape "
             f"{tuple(priorities.shape)}, largest size {priorities.abs().max():g}"
         )
-    if not 1 <= answers <= shape[0]:
-        raise ValueError(f"answers: expected 1 to {shape[0]}, got {answers}")
     counts = torch.full((shape[1],), shape[0])
-    return _lay_out(vectors, priorities, counts, torch.full_like(counts, answers))
+    wanted = torch.full_like(counts, whole("answers", answers, most=shape[0]))
+    return _lay_out(vectors, priorities, counts, wanted)
 
 
 def right_rows(logits: Float[Tensor, "T B O"], episode: Episode) -> Bool[Tensor, "A B"]:

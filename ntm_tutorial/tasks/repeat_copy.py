@@ -78,7 +78,8 @@ class RepeatCopy(Task):
         targets = torch.zeros(len(time), batch_size, self.output_size)
         targets[..., : self.bits] = answers * copying.unsqueeze(-1)
         targets[..., self.bits] = (time == ends).float()
-        return Episode(inputs, targets, same_for_all(copying | (time == ends)))
+        mask = same_for_all(copying | (time == ends))
+        return Episode(inputs, targets, mask, {"length": lengths, "repeats": counts})
 
 
 class Mistakes(NamedTuple):
