@@ -27,44 +27,49 @@ function learningCore() {
   // ---- Matrices ---------------------------------------------------------------------------------
   // A number that is loaded once serves four products: this is where nearly all of the time goes.
 
-  /** y = W x + b, of the vectors that begin at `xAt` and `yAt`. */
-  function linear(W, b, x, xAt, columns, y, yAt, rows) {
-    let row = 0;
-    for (; row + 3 < rows; row += 4) {
-      let at = row * columns, a = b[row], c = b[row + 1], d = b[row + 2], e = b[row + 3];
-      for (let j = 0; j < columns; j++, at++) {
-        const v = x[xAt + j];
+  /** y += W x, of the matrix and the vectors that begin at `wAt`, `xAt` and `yAt`. */
+  function times(W, wAt, rows, columns, x, xAt, y, yAt) {
+    let row = 0, at = wAt;
+    for (; row + 3 < rows; row += 4, at += 3 * columns) {
+      let a = 0, b = 0, c = 0, d = 0;
+      for (let j = xAt; j < xAt + columns; j++, at++) {
+        const v = x[j];
         a += W[at] * v;
-        c += W[at + columns] * v;
-        d += W[at + 2 * columns] * v;
-        e += W[at + 3 * columns] * v;
+        b += W[at + columns] * v;
+        c += W[at + 2 * columns] * v;
+        d += W[at + 3 * columns] * v;
       }
-      y[yAt + row] = a;
-      y[yAt + row + 1] = c;
-      y[yAt + row + 2] = d;
-      y[yAt + row + 3] = e;
+      y[yAt + row] += a;
+      y[yAt + row + 1] += b;
+      y[yAt + row + 2] += c;
+      y[yAt + row + 3] += d;
     }
     for (; row < rows; row++) {
-      let sum = b[row];
-      for (let j = 0, at = row * columns; j < columns; j++, at++) sum += W[at] * x[xAt + j];
-      y[yAt + row] = sum;
+      let sum = 0;
+      for (let j = xAt; j < xAt + columns; j++, at++) sum += W[at] * x[j];
+      y[yAt + row] += sum;
     }
   }
 
-  /** dx += Wᵀ dy: a linear layer, backwards. */
-  function linearBack(W, dy, dyAt, rows, dx, dxAt, columns) {
-    let row = 0;
-    for (; row + 3 < rows; row += 4) {
-      const at = dyAt + row, a = dy[at], c = dy[at + 1], d = dy[at + 2], e = dy[at + 3];
-      for (let j = 0, w = row * columns; j < columns; j++, w++) {
-        dx[dxAt + j] +=
-          a * W[w] + c * W[w + columns] + d * W[w + 2 * columns] + e * W[w + 3 * columns];
+  /** x += Wᵀ y. */
+  function timesTransposed(W, wAt, rows, columns, y, yAt, x, xAt) {
+    let row = 0, at = wAt;
+    for (; row + 3 < rows; row += 4, at += 3 * columns) {
+      const a = y[yAt + row], b = y[yAt + row + 1], c = y[yAt + row + 2], d = y[yAt + row + 3];
+      for (let j = xAt; j < xAt + columns; j++, at++) {
+        x[j] += a * W[at] + b * W[at + columns] + c * W[at + 2 * columns] + d * W[at + 3 * columns];
       }
     }
     for (; row < rows; row++) {
-      const a = dy[dyAt + row];
-      for (let j = 0, w = row * columns; j < columns; j++, w++) dx[dxAt + j] += a * W[w];
+      const a = y[yAt + row];
+      for (let j = xAt; j < xAt + columns; j++, at++) x[j] += a * W[at];
     }
+  }
+
+  /** A linear layer, y = W x + b. */
+  function linear(W, b, x, xAt, columns, y, yAt, rows) {
+    copy(b, 0, y, yAt, rows);
+    times(W, 0, rows, columns, x, xAt, y, yAt);
   }
 
   /** dW += Σ_t dy_t x_tᵀ and db += Σ_t dy_t, of a layer's outputs and inputs at all steps. */
@@ -86,6 +91,24 @@ function learningCore() {
         const a = dy[t * rows + row];
         db[row] += a;
         for (let j = 0; j < columns; j++, at++) dW[at] += a * x[t * columns + j];
+      }
+    }
+  }
+
+  /** matrix += u vᵀ. */
+  function outer(u, uAt, rows, v, vAt, columns, matrix, at) {
+    for (let i = 0; i < rows; i++) {
+      const a = u[uAt + i];
+      for (let j = vAt; j < vAt + columns; j++, at++) matrix[at] += a * v[j];
+    }
+  }
+
+  /** to = from ∘ (1 - w eᵀ), Equation 3. */
+  function erase(from, fromAt, w, wAt, rows, e, eAt, columns, to, toAt) {
+    for (let i = 0; i < rows; i++) {
+      const a = w[wAt + i];
+      for (let j = eAt; j < eAt + columns; j++, fromAt++, toAt++) {
+        to[toAt] = from[fromAt] * (1 - a * e[j]);
       }
     }
   }
@@ -174,8 +197,8 @@ function learningCore() {
         const W = weights[`controller.layers.${k}.weight`];
         if (k > 0) {
           this[`d${k - 1}`].fill(0, at, at + size);
-          linearBack(W, d, at, size, this[`d${k - 1}`], at, size);
-        } else linearBack(W, d, at, size, dInput, 0, this.inputs);
+          timesTransposed(W, 0, size, size, d, at, this[`d${k - 1}`], at);
+        } else timesTransposed(W, 0, size, this.inputs, d, at, dInput, 0);
       }
     }
 
@@ -286,12 +309,12 @@ function learningCore() {
           dCell[u] = dc * f;
         }
         dHidden.fill(0);
-        linearBack(weights[this.names[k].weight_hh], d, at, 4 * size, dHidden, 0, size);
+        timesTransposed(weights[this.names[k].weight_hh], 0, 4 * size, size, d, at, dHidden, 0);
         if (k > 0) {
           this.dBelow ??= new Float64Array(size);
           this.dBelow.fill(0);
-          linearBack(weights[this.names[k].weight_ih], d, at, 4 * size, this.dBelow, 0, size);
-        } else linearBack(weights[this.names[k].weight_ih], d, at, 4 * size, dInput, 0, this.inputs);
+          timesTransposed(weights[this.names[k].weight_ih], 0, 4 * size, size, d, at, this.dBelow, 0);
+        } else timesTransposed(weights[this.names[k].weight_ih], 0, 4 * size, this.inputs, d, at, dInput, 0);
       }
     }
 
@@ -360,7 +383,7 @@ function learningCore() {
         gated: steps * H * (N + 2 * r), shifted: steps * H * N, logs: steps * H * N,
         dHead: steps * P, dLogits: steps * O,
         dMemory: N * M, dWeighting: H * N, dReads: R * M,
-        dFeature: F, dSeen: X, dContent: H * N, padded: N + 2 * r, stages: W * M,
+        dFeature: F, dSeen: X, dSimilarity: H * N, turned: N, padded: N + 2 * r, stages: W * N * M,
         dHidden: C,
       };
     }
@@ -399,18 +422,20 @@ function learningCore() {
       if (start) copy(start, 0, memory, 0, N * M);
       else if (weights.initial_memory) copy(weights.initial_memory, 0, memory, 0, N * M);
       else memory.fill(INITIAL_MEMORY, 0, N * M);
-      for (let i = 0; i < N; i++) this.measure(0, i);
+      this.measure(0);
       copy(weights.initial_weighting_logits, 0, weighting, 0, H * N);
       for (let h = 0; h < H; h++) softmax(weighting, h * N, N);
       copy(weights.initial_reads, 0, this.reads, 0, R * M);
     }
 
-    /** Keep one over the length of a memory row. */
-    measure(t, i) {
-      const { N, M, memory } = this, at = (t * N + i) * M;
-      let squared = 0;
-      for (let j = at; j < at + M; j++) squared += memory[j] * memory[j];
-      this.scale[t * N + i] = 1 / Math.max(Math.sqrt(squared), NORM_FLOOR);
+    /** Note one over the length of every memory row. */
+    measure(t) {
+      const { N, M, memory, scale } = this;
+      for (let i = 0, cell = t * N * M; i < N; i++) {
+        let squared = 0;
+        for (let j = 0; j < M; j++, cell++) squared += memory[cell] * memory[cell];
+        scale[t * N + i] = 1 / Math.max(Math.sqrt(squared), NORM_FLOOR);
+      }
     }
 
     /** Move head h at step t: Equations 5 to 9. */
@@ -431,12 +456,11 @@ function learningCore() {
       const gamma = (head[shifts + S] = 1 + softplus(head[shifts + S]));
       // Equations 6 and 5: similarity of the key with every row, and the weighting by content.
       const keyScale = (this.keyScale[row] = 1 / Math.max(Math.sqrt(squared), NORM_FLOOR));
-      for (let i = 0, cell = t * N * M; i < N; i++) {
-        let dot = 0;
-        for (let j = 0; j < M; j++, cell++) dot += memory[cell] * head[key + j];
-        const K = dot * keyScale * scale[t * N + i];
-        similarity[at + i] = K;
-        content[at + i] = beta * K;
+      similarity.fill(0, at, at + N);
+      times(memory, t * N * M, N, M, head, key, similarity, at);
+      for (let i = 0; i < N; i++) {
+        similarity[at + i] *= keyScale * scale[t * N + i];
+        content[at + i] = beta * similarity[at + i];
       }
       softmax(content, at, N);
       // Equation 7: interpolation, on a ring that is continued at both ends.
@@ -461,12 +485,9 @@ function learningCore() {
     /** Equation 2: what read head h reads at step t. */
     read(t, h) {
       const { R, H, N, M, memory, weighting, reads } = this;
-      const to = ((t + 1) * R + h) * M, w = ((t + 1) * H + h) * N;
-      for (let j = 0; j < M; j++) reads[to + j] = 0;
-      for (let i = 0, cell = t * N * M; i < N; i++) {
-        const weight = weighting[w + i];
-        for (let j = 0; j < M; j++, cell++) reads[to + j] += weight * memory[cell];
-      }
+      const to = ((t + 1) * R + h) * M;
+      reads.fill(0, to, to + M);
+      timesTransposed(memory, t * N * M, N, M, weighting, ((t + 1) * H + h) * N, reads, to);
     }
 
     /** Where in `head` the erase vector of write head h stands; its add vector follows. */
@@ -485,40 +506,39 @@ function learningCore() {
     /** Equations 3 and 4: all heads erase, then all add. */
     write(t) {
       const { R, W, H, N, M, head, memory, weighting } = this;
-      const w = ((t + 1) * H + R) * N;
-      for (let i = 0; i < N; i++) {
-        const before = (t * N + i) * M, after = before + N * M;
-        copy(memory, before, memory, after, M);
-        for (let h = 0; h < W; h++) {
-          const e = this.changeOf(t, h), weight = weighting[w + h * N + i];
-          for (let j = 0; j < M; j++) memory[after + j] *= 1 - weight * head[e + j];
-        }
-        for (let h = 0; h < W; h++) {
-          const a = this.changeOf(t, h) + M, weight = weighting[w + h * N + i];
-          for (let j = 0; j < M; j++) memory[after + j] += weight * head[a + j];
-        }
-        this.measure(t + 1, i);
+      const before = t * N * M, after = before + N * M, w = ((t + 1) * H + R) * N;
+      for (let h = 0; h < W; h++) {
+        erase(memory, h ? after : before, weighting, w + h * N, N, head, this.changeOf(t, h), M,
+              memory, after);
       }
+      for (let h = 0; h < W; h++) {
+        outer(weighting, w + h * N, N, head, this.changeOf(t, h) + M, M, memory, after);
+      }
+      this.measure(t + 1);
     }
 
     // ---- Backwards ------------------------------------------------------------------------------
 
     /** Add the gradients of the cost, whose gradient by the logits stands in `dLogits`. */
     backward(weights, gradients, { steps, start }) {
-      const { I, X, O, C, R, W, H, N, M, F, P, dHead } = this;
+      const { I, X, O, C, R, H, N, M, F, P, memory, dHead } = this;
       const { dLogits, dFeature, dSeen, dReads, dMemory, dWeighting, dHidden } = this;
       dMemory.fill(0);
       dWeighting.fill(0);
       dReads.fill(0);
       for (let t = steps - 1; t >= 0; t--) {
         dFeature.fill(0);
-        linearBack(weights["output.weight"], dLogits, t * O, O, dFeature, 0, F);
+        timesTransposed(weights["output.weight"], 0, O, F, dLogits, t * O, dFeature, 0);
         for (let j = 0; j < R * M; j++) dReads[j] += dFeature[C + j];
-        this.writeBack(t);
-        for (let h = 0; h < R; h++) this.readBack(t, h);
+        this.changeBack(t);
+        for (let h = 0; h < R; h++) {
+          times(memory, t * N * M, N, M, dReads, h * M, dWeighting, h * N);
+        }
+        this.turned.fill(0);
         for (let h = 0; h < H; h++) this.addressBack(t, h);
+        this.memoryBack(t);
         copy(dFeature, 0, dHidden, 0, C);
-        linearBack(weights["heads.linear.weight"], dHead, t * P, P, dHidden, 0, C);
+        timesTransposed(weights["heads.linear.weight"], 0, P, C, dHead, t * P, dHidden, 0);
         dSeen.fill(0);
         this.controller.backward(weights, t, dHidden, dSeen);
         copy(dSeen, I, dReads, 0, R * M);
@@ -539,41 +559,35 @@ function learningCore() {
       if (!start) add(gradients.initial_memory, dMemory);
     }
 
-    /** Equations 4 and 3, backwards. */
-    writeBack(t) {
+    /** Equations 4 and 3, backwards: what the write heads receive, and what the memory keeps. */
+    changeBack(t) {
       const { R, W, H, N, M, head, memory, weighting, dHead, dMemory, dWeighting, stages } = this;
-      const w = ((t + 1) * H + R) * N, first = this.changeOf(t, 0);
+      const first = this.changeOf(t, 0), w = ((t + 1) * H + R) * N;
       dHead.fill(0, first, first + 2 * W * M);
-      for (let i = 0; i < N; i++) {
-        const row = i * M;
-        copy(memory, (t * N + i) * M, stages, 0, M);
-        for (let h = 0; h < W; h++) {
-          const e = first + 2 * h * M, a = e + M, weight = weighting[w + h * N + i];
+      for (let h = 0; h < W; h++) {
+        const a = this.changeOf(t, h) + M;
+        times(dMemory, 0, N, M, head, a, dWeighting, (R + h) * N);
+        timesTransposed(dMemory, 0, N, M, weighting, w + h * N, dHead, a);
+      }
+      // What each head found, before it erased.
+      copy(memory, t * N * M, stages, 0, N * M);
+      for (let h = 0; h + 1 < W; h++) {
+        const e = this.changeOf(t, h), at = h * N * M;
+        erase(stages, at, weighting, w + h * N, N, head, e, M, stages, at + N * M);
+      }
+      for (let h = W - 1; h >= 0; h--) {
+        const e = this.changeOf(t, h);
+        for (let i = 0, cell = 0, found = h * N * M; i < N; i++) {
+          const weight = weighting[w + h * N + i];
           let sum = 0;
-          for (let j = 0; j < M; j++) {
-            sum += dMemory[row + j] * head[a + j];
-            dHead[a + j] += weight * dMemory[row + j];
-          }
-          dWeighting[(R + h) * N + i] += sum;
-          if (h + 1 === W) continue;
-          for (let j = h * M; j < (h + 1) * M; j++) {
-            stages[j + M] = stages[j] * (1 - weight * head[e + j - h * M]);
-          }
-        }
-        for (let h = W - 1; h >= 0; h--) {
-          const e = first + 2 * h * M, weight = weighting[w + h * N + i];
-          let sum = 0;
-          for (let j = 0; j < M; j++) {
-            const erased = dMemory[row + j] * stages[h * M + j];
-            sum += erased * head[e + j];
-            dHead[e + j] -= weight * erased;
-            dMemory[row + j] *= 1 - weight * head[e + j];
+          for (let j = e; j < e + M; j++, cell++, found++) {
+            const erased = dMemory[cell] * stages[found];
+            sum += erased * head[j];
+            dHead[j] -= weight * erased;
+            dMemory[cell] *= 1 - weight * head[j];
           }
           dWeighting[(R + h) * N + i] -= sum;
         }
-      }
-      for (let h = 0; h < W; h++) {
-        const e = first + 2 * h * M;
         for (let j = e; j < e + M; j++) {
           dHead[j] *= head[j] * (1 - head[j]);
           dHead[j + M] *= 1 - head[j + M] * head[j + M];
@@ -581,25 +595,24 @@ function learningCore() {
       }
     }
 
-    /** Equation 2, backwards. */
-    readBack(t, h) {
-      const { H, N, M, memory, weighting, dReads, dMemory, dWeighting } = this;
-      const w = ((t + 1) * H + h) * N, before = t * N * M;
-      for (let i = 0, cell = 0; i < N; i++) {
-        const weight = weighting[w + i];
-        let sum = 0;
-        for (let j = h * M; j < (h + 1) * M; j++, cell++) {
-          sum += memory[before + cell] * dReads[j];
-          dMemory[cell] += weight * dReads[j];
-        }
-        dWeighting[h * N + i] += sum;
+    /** Equations 2 and 6, backwards: what the memory receives from reading and addressing. */
+    memoryBack(t) {
+      const { R, H, N, M, P, A, head, memory, weighting, dMemory, dReads, dSimilarity } = this;
+      const after = (t + 1) * H * N;
+      for (let i = 0, cell = 0, before = t * N * M; i < N; i++) {
+        const turned = this.turned[i];
+        for (let j = 0; j < M; j++, cell++, before++) dMemory[cell] -= turned * memory[before];
+      }
+      for (let h = 0; h < R; h++) outer(weighting, after + h * N, N, dReads, h * M, M, dMemory, 0);
+      for (let h = 0; h < H; h++) {
+        outer(dSimilarity, h * N, N, head, t * P + h * A, M, dMemory, 0);
       }
     }
 
     /** Equations 9 to 5, backwards; leaves what the weighting before receives in `dWeighting`. */
     addressBack(t, h) {
-      const { H, N, M, S, r, P, A, head, memory, scale, weighting, dHead, dMemory } = this;
-      const { similarity, content, gated, shifted, logs, dWeighting, dContent, padded } = this;
+      const { H, N, M, S, r, P, A, head, memory, scale, weighting, dHead, turned } = this;
+      const { similarity, content, gated, shifted, logs, dWeighting, dSimilarity, padded } = this;
       const key = t * P + h * A, shifts = key + M + 2, row = t * H + h;
       const at = row * N, after = at + H * N, ring = row * (N + S - 1), d = h * N;
       const beta = head[key + M], g = head[key + M + 1], gamma = head[shifts + S];
@@ -628,30 +641,29 @@ function learningCore() {
         let dGated = 0;
         for (let k = 0; k < S; k++) dGated += head[shifts + k] * padded[i + k];
         dGate += dGated * (content[at + i] - weighting[at + i]);
-        dContent[i] = g * dGated;
+        dSimilarity[d + i] = g * dGated;
         dWeighting[d + i] = (1 - g) * dGated;
       }
       dHead[key + M + 1] = dGate * g * (1 - g);
       // Equations 5 and 6: content, β = softplus, and similarity.
-      softmaxBack(content, at, dContent, 0, N);
+      softmaxBack(content, at, dSimilarity, d, N);
       const keyScale = this.keyScale[row];
-      let dBeta = 0, turned = 0;
-      dHead.fill(0, key, key + M);
-      for (let i = 0, cell = 0; i < N; i++) {
-        const K = similarity[at + i], dK = beta * dContent[i], s = scale[t * N + i];
-        dBeta += dContent[i] * K;
-        turned += dK * K; // what would only change a length changes no cosine
-        const c = dK * s * keyScale, length = dK * K * s * s;
-        for (let j = 0; j < M; j++, cell++) {
-          const m = memory[t * N * M + cell];
-          dHead[key + j] += c * m;
-          dMemory[cell] += c * head[key + j] - length * m;
-        }
+      let dBeta = 0, keyTurned = 0;
+      for (let i = 0; i < N; i++) {
+        const K = similarity[at + i], s = scale[t * N + i];
+        dBeta += dSimilarity[d + i] * K;
+        // What changes only the length of a vector changes no cosine.
+        const along = beta * dSimilarity[d + i] * K;
+        keyTurned += along;
+        turned[i] += along * s * s;
+        dSimilarity[d + i] *= beta * s * keyScale;
       }
       dHead[key + M] = dBeta * -Math.expm1(-beta);
+      dHead.fill(0, key, key + M);
+      timesTransposed(memory, t * N * M, N, M, dSimilarity, d, dHead, key);
       for (let j = key; j < key + M; j++) {
         const k = head[j];
-        dHead[j] = (dHead[j] - k * turned * keyScale * keyScale) * (1 - k * k);
+        dHead[j] = (dHead[j] - k * keyTurned * keyScale * keyScale) * (1 - k * k);
       }
     }
   }
@@ -691,7 +703,7 @@ function learningCore() {
       const { O, C, controller, dLogits, dHidden, dSeen } = this;
       for (let t = steps - 1; t >= 0; t--) {
         dHidden.fill(0);
-        linearBack(weights["output.weight"], dLogits, t * O, O, dHidden, 0, C);
+        timesTransposed(weights["output.weight"], 0, O, C, dLogits, t * O, dHidden, 0);
         controller.backward(weights, t, dHidden, dSeen);
       }
       controller.finish(gradients, this.seen, steps);
