@@ -1,6 +1,7 @@
 """Learning in the page: its gradients and its updates are PyTorch's."""
 
 from collections.abc import Iterator
+from inspect import signature
 from typing import Any
 
 import pytest
@@ -9,8 +10,10 @@ from playwright.sync_api import Browser, Page
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from ntm_tutorial import NTM, TASKS, LSTMBaseline
+from ntm_tutorial import NTM, TASKS, LSTMBaseline, train
+from ntm_tutorial.recipes import LIVE
 from ntm_tutorial.tasks import Episode
+from ntm_tutorial.tasks.copy import Copy
 from tests.browser import Tally
 from tools.links import ROOT
 
@@ -28,6 +31,10 @@ def bare(browser: Browser) -> Iterator[Page]:
 
 # ---- The gradient
 
+SIZES: dict[str, dict[str, Any]] = {
+    "small": {"controller_size": 64, "memory_locations": 32, "memory_width": 16},
+    "paper": {},
+}
 TINY = {"controller_size": 12, "memory_locations": 10, "memory_width": 5}
 MACHINES: dict[str, dict[str, Any]] = {
     "feed-forward": TINY,
@@ -39,9 +46,8 @@ MACHINES: dict[str, dict[str, Any]] = {
     "wide shifts": TINY | {"shift_range": 3},
     "no shifts": TINY | {"shift_range": 0},
     "learned memory": TINY | {"learned_memory": True},
-    "small": {"controller_size": 64, "memory_locations": 32, "memory_width": 16},
-    "small, LSTM": {"controller": "lstm", "controller_size": 64, "memory_locations": 32,
-                    "memory_width": 16},
+    "small": SIZES["small"],
+    "small, LSTM": SIZES["small"] | {"controller": "lstm"},
     "the paper's": {},
     "the paper's, LSTM": {"controller": "lstm"},
     "LSTM": {"hidden_size": 12, "layers": 1},
@@ -67,6 +73,10 @@ def loss_of(model: nn.Module, episode: Episode) -> Tensor:
     )
     mask = episode.mask if episode.mask.dim() == 2 else episode.mask.unsqueeze(-1)
     return (loss.sum(-1) * mask).sum() / loss.shape[1]
+
+
+def as_lists(episode: Episode) -> dict[str, Any]:
+    return {name: tensor.tolist() for name, tensor in episode._asdict().items()}
 
 
 def lists(tensors: dict[str, Tensor]) -> dict[str, Any]:
@@ -95,3 +105,91 @@ def test_a_gradient_is_autograds(bare: Page, tally: Tally, name: str, batch: int
         assert parameter.grad is not None
         difference = (theirs - parameter.grad).abs().max() / parameter.grad.abs().max()
         assert difference < 1e-8, (weight, difference)
+
+
+# ---- The updates
+
+
+class Recorded(Copy):
+    """Copy in double precision, which keeps what it draws."""
+
+    def __init__(self) -> None:
+        self.drawn: list[Episode] = []
+
+    def sample(self, batch_size: int, **settings: Any) -> Episode:
+        inputs, targets, mask = super().sample(batch_size, **settings)
+        mask = mask if mask.dim() == 2 else mask[:, None].expand(-1, batch_size)
+        self.drawn.append(Episode(inputs.double(), targets.double(), mask))
+        return self.drawn[-1]
+
+
+UPDATES = """
+([size, start, batches]) => {
+  const { Trainer, cost, learn } = Learning.core, trainer = new Trainer({ size });
+  for (const [name, values] of Object.entries(start)) trainer.weights[name].set(values.flat(2));
+  const sequence = ({ inputs, targets, mask }, b) => ({
+    steps: inputs.length,
+    inputs: Float64Array.from(inputs.flatMap((step) => step[b])),
+    targets: Float64Array.from(targets.flatMap((step) => step[b])),
+    asked: Uint8Array.from(mask, (step) => step[b]),
+  });
+  const { machine, weights, gradients, averaged } = trainer;
+  const bits = { training: [], validation: [] };
+  const mean = (batch, costOf) => {
+    const count = batch.mask[0].length;
+    let nats = 0;
+    for (let b = 0; b < count; b++) nats += costOf(sequence(batch, b), count);
+    return nats / count / Math.LN2;
+  };
+  for (const [batch, test] of batches) {
+    bits.training.push(
+      mean(batch, (one, count) => learn(machine, weights, gradients, one, 1 / count)));
+    trainer.step();
+    bits.validation.push(mean(test, (one) => cost(machine, averaged, one)));
+  }
+  return bits;
+}
+"""
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_fifty_updates_are_trains(bare: Page, size: str) -> None:
+    """The same start and the same sequences give the costs that `train` gives."""
+    torch.manual_seed(1)
+    model, task = NTM(9, 8, **SIZES[size]).double(), Recorded()
+    for channel, gain in LIVE.input_gain.items():
+        if channel < 9 + model.memory_shape[1]:
+            model.controller.scale_input(channel, gain)
+    start = lists(dict(model.named_parameters()))
+    short = {"sequences": 50 * 16, "validate_every": 16, "validation_sequences": 3,
+             "decay": 0.0, "stop_at": None, "ramp": 0}  # fmt: skip
+    history = train(model, task, progress=False, **LIVE.training | short)
+    pairs = zip(task.drawn[::2], task.drawn[1::2], strict=True)
+    batches = [[as_lists(one) for one in pair] for pair in pairs]
+    found = bare.evaluate(UPDATES, [size, start, batches])
+    assert len(history.training_bits) == 50
+    assert found["training"] == pytest.approx(history.training_bits, rel=1e-6)
+    assert found["validation"] == pytest.approx(history.validation_bits, rel=1e-6)
+
+
+def test_the_recipe_is_that_of_chapter_6(bare: Page) -> None:
+    """What the page trains with is what `recipes.LIVE` says."""
+    recipe = bare.evaluate("() => Learning.core.RECIPE")
+    names = {"batch": "batch_size", "rate": "learning_rate", "clipNorm": "clip_norm",
+             "ramp": "ramp", "average": "average", "goal": "stop_at",
+             "validation": "validation_sequences"}  # fmt: skip
+    assert {name: recipe[name] for name in names} == {
+        name: LIVE.training[theirs] for name, theirs in names.items()
+    }
+    defaults = signature(train).parameters
+    for name, theirs in {"momentum": "momentum", "smoothing": "smoothing", "epsilon": "epsilon",
+                         "clipValue": "clip_value"}.items():  # fmt: skip
+        assert recipe[name] == LIVE.training.get(theirs, defaults[theirs].default)
+    assert recipe["loudness"] == next(iter(LIVE.input_gain.values()))
+
+
+def test_a_run_solves_copy(bare: Page) -> None:
+    found = bare.evaluate("() => Learning.run({ seed: 101, size: 'small' })")
+    assert found["solved"] and found["bits"] <= 0.1 and found["sequences"] < 20_000
+    again = bare.evaluate("() => Learning.run({ seed: 101, size: 'small', most: 1000 })")
+    assert not again["solved"] and again["sequences"] == 1008

@@ -752,7 +752,363 @@ function learningCore() {
     return nats;
   }
 
-  return { NTM, LSTM, build, allocate, cost, learn, sigmoid };
+  // ---- Episodes ---------------------------------------------------------------------------------
+
+  const BITS = 8;
+
+  /** Return dice that fall alike for the same seed: mulberry32, numbers in [0, 1). */
+  function dice(seed) {
+    let state = seed | 0;
+    return () => {
+      state = (state + 0x6d2b79f5) | 0;
+      let t = Math.imul(state ^ (state >>> 15), 1 | state);
+      t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+      return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+    };
+  }
+
+  /** Dice for one purpose of a run, far from those for another purpose or from another seed. */
+  const diceFor = (seed, purpose) => dice(Math.imul(seed + 1, 0x9e3779b1) ^ (purpose << 28));
+  const PURPOSES = { start: 1, training: 2, validation: 3, looking: 4 };
+
+  /** Draw a normal number. */
+  const normal = (random) =>
+    Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+
+  /** The task copy: vectors, a delimiter, then silence in which the vectors are due. */
+  class Copy {
+    constructor(longest) {
+      const steps = 2 * longest + 1;
+      Object.assign(this, {
+        steps: 0,
+        inputs: new Float64Array(steps * (BITS + 1)),
+        targets: new Float64Array(steps * BITS),
+        asked: new Uint8Array(steps),
+      });
+    }
+
+    /** Draw a sequence of so many vectors. */
+    draw(length, random) {
+      const { inputs, targets, asked } = this;
+      this.length = length;
+      this.steps = 2 * length + 1;
+      inputs.fill(0);
+      targets.fill(0);
+      for (let t = 0; t < length; t++) {
+        for (let k = 0; k < BITS; k++) {
+          const bit = random() < 0.5 ? 0 : 1;
+          inputs[t * (BITS + 1) + k] = targets[(length + 1 + t) * BITS + k] = bit;
+        }
+      }
+      inputs[length * (BITS + 1) + BITS] = 1;
+      for (let t = 0; t < this.steps; t++) asked[t] = Number(t > length);
+      return this;
+    }
+  }
+
+  // ---- Training ---------------------------------------------------------------------------------
+
+  /**
+   * How a machine learns: the recipe of chapter 6, `recipes.LIVE` in Python. `gain` and `loudness`
+   * say how many times larger than PyTorch's the controller's weights start, and those for what is
+   * read once more. `memory` is where the memory starts: a number, or "random".
+   */
+  const RECIPE = {
+    batch: 16, rate: 4e-3, momentum: 0.9, smoothing: 0.9, epsilon: 0.01,
+    clipValue: 10, clipNorm: 3, ramp: 8000, rampStart: 0.2, average: 0.96,
+    gain: 4, loudness: 2, even: false, memory: INITIAL_MEMORY,
+    validateEvery: 500, validation: 400, goal: 0.1, most: 60000,
+  };
+  /** The same for the LSTM, which is no NTM: PyTorch's start, and Adam's usual settings. */
+  const LSTM_RECIPE = {
+    ...RECIPE, rate: 3e-3, smoothing: 0.999, epsilon: 1e-8, clipNorm: 10, gain: 1, loudness: 1,
+  };
+
+  const NTM_SIZE = { input_size: BITS + 1, output_size: BITS, controller: "feedforward" };
+  /** The sizes that a page offers, each with its longest length and its settings of the recipe. */
+  const SIZES = {
+    small: {
+      longest: 12,
+      ntm: { ...NTM_SIZE, controller_size: 64, memory_locations: 32, memory_width: 16 },
+      lstm: { input_size: BITS + 1, output_size: BITS, hidden_size: 64, layers: 1 },
+    },
+    paper: {
+      longest: 20,
+      ntm: { ...NTM_SIZE, controller_size: 100, memory_locations: 128, memory_width: 20 },
+      lstm: { input_size: BITS + 1, output_size: BITS, hidden_size: 100, layers: 1 },
+    },
+  };
+
+  /** Draw the weights from which a machine learns: PyTorch's start, changed as the recipe says. */
+  function drawStart(machine, weights, { gain, loudness, even }, random) {
+    const { I, C, N } = machine;
+    for (const [name, shape] of machine.shapes) {
+      const values = weights[name];
+      if (name.includes("initial")) {
+        values.fill(0);
+        if (name === "initial_weighting_logits" && !even) {
+          for (let at = 0; at < values.length; at += N) values[at] = Math.log(N);
+        }
+        continue;
+      }
+      const columns = shape[1] ?? machine.shapes.find(([w]) => w === name.replace("bias", "weight"))[1][1];
+      const isLSTM = /_[ih]h/.test(name), bound = 1 / Math.sqrt(isLSTM ? C : columns);
+      const fromInput = /^controller.*(weight|weight_ih)$/.test(name);
+      for (let i = 0; i < values.length; i++) {
+        const isRead = name.includes("layers.0") && i % columns >= I;
+        const times = fromInput ? gain * (isRead ? loudness : 1) : 1;
+        values[i] = times * bound * (2 * random() - 1);
+      }
+    }
+  }
+
+  /** Adam as PyTorch has it, after clipping each number of a gradient and then its length. */
+  class Adam {
+    constructor(size) {
+      Object.assign(this, { updates: 0, mean: new Float64Array(size), square: new Float64Array(size) });
+    }
+
+    /** Move the weights, unless the gradient is not finite; tells its length, before clipping. */
+    step(w, g, { rate, momentum, smoothing, epsilon, clipValue, clipNorm }) {
+      const { mean, square } = this;
+      let length = 0, clipped = 0;
+      for (let i = 0; i < g.length; i++) {
+        length += g[i] * g[i];
+        g[i] = Math.min(Math.max(g[i], -clipValue), clipValue);
+        clipped += g[i] * g[i];
+      }
+      if (!Number.isFinite(length)) return NaN;
+      const scale = Math.min(1, clipNorm / (Math.sqrt(clipped) + 1e-6));
+      this.updates++;
+      const step = rate / (1 - momentum ** this.updates);
+      const debias = Math.sqrt(1 - smoothing ** this.updates);
+      for (let i = 0; i < g.length; i++) {
+        const d = scale * g[i];
+        mean[i] = momentum * mean[i] + (1 - momentum) * d;
+        square[i] = smoothing * square[i] + (1 - smoothing) * d * d;
+        w[i] -= (step * mean[i]) / (Math.sqrt(square[i]) / debias + epsilon);
+      }
+      return Math.sqrt(length);
+    }
+  }
+
+  /** A machine that learns to copy, sequence by sequence. */
+  class Trainer {
+    /**
+     * @param {"ntm" | "lstm"} kind
+     * @param {"small" | "paper"} size
+     * @param {number} seed - decides the start and every draw; both kinds see the same sequences
+     * @param {object} changes - of the recipe; `longest` too
+     */
+    constructor({ kind = "ntm", size = "small", seed = 0, ...changes }) {
+      const offered = SIZES[size], recipe = kind === "lstm" ? LSTM_RECIPE : RECIPE;
+      Object.assign(this, { kind, seed });
+      this.recipe = { longest: offered.longest, ...recipe, ...offered.recipe, ...changes };
+      this.machine = build(offered[kind]);
+      for (const name of ["weights", "averaged", "gradients"]) this[name] = allocate(this.machine);
+      drawStart(this.machine, this.weights, this.recipe, diceFor(seed, PURPOSES.start));
+      this.averaged.flat.set(this.weights.flat);
+      this.adam = new Adam(this.weights.flat.length);
+      this.episode = this.makeEpisode(this.recipe.longest);
+      this.random = diceFor(seed, PURPOSES.training);
+      this.seen = 0;
+      this.bits = this.wrong = NaN;
+      this.state = "learning";
+    }
+
+    /** Make an episode to draw into; where the memory starts otherwise, it brings that start. */
+    makeEpisode(longest, machine = this.machine) {
+      const episode = new Copy(longest), { memory } = this.recipe;
+      if (this.kind === "ntm" && memory !== INITIAL_MEMORY) {
+        episode.start = new Float64Array(machine.N * machine.M).fill(Number(memory) || 0);
+      }
+      return episode;
+    }
+
+    draw(episode, length, random) {
+      if (this.recipe.memory === "random" && episode.start) {
+        for (let i = 0; i < episode.start.length; i++) episode.start[i] = 0.5 * normal(random);
+      }
+      return episode.draw(length, random);
+    }
+
+    /** Train until the goal or the end; gives way after each sequence, with a note if there is one. */
+    *train() {
+      const { validateEvery, goal, most } = this.recipe;
+      while (this.state === "learning") {
+        const before = this.seen, training = yield* this.update();
+        if (this.state === "lost") return;
+        const isDue = Math.floor(this.seen / validateEvery) > Math.floor(before / validateEvery);
+        if (!isDue) continue;
+        yield* this.validate();
+        if (this.bits <= goal) this.state = "solved";
+        else if (!Number.isFinite(this.bits)) this.state = "lost";
+        else if (this.seen >= most) this.state = "over";
+        yield { seen: this.seen, training, bits: this.bits, wrong: this.wrong };
+      }
+    }
+
+    /** Train on one batch; returns its mean cost in bits. */
+    *update() {
+      const { batch, longest, ramp, rampStart } = this.recipe;
+      const { machine, weights, gradients, random } = this;
+      const share = ramp ? Math.min(1, rampStart + ((1 - rampStart) * this.seen) / ramp) : 1;
+      const reach = 1 + Math.round(share * (longest - 1));
+      let nats = 0;
+      for (let k = 0; k < batch; k++) {
+        const episode = this.draw(this.episode, 1 + Math.floor(reach * random()), random);
+        nats += learn(machine, weights, gradients, episode, 1 / batch);
+        this.seen++;
+        yield;
+      }
+      this.step();
+      return nats / batch / Math.LN2;
+    }
+
+    /** Move the weights along the gradient, and their average after them. */
+    step() {
+      const { weights, gradients, averaged } = this;
+      this.gradient = this.adam.step(weights.flat, gradients.flat, this.recipe);
+      if (!Number.isFinite(this.gradient)) this.state = "lost";
+      gradients.flat.fill(0);
+      const keep = this.adam.updates > 1 ? this.recipe.average : 0;
+      for (let i = 0; i < averaged.flat.length; i++) {
+        averaged.flat[i] = keep * averaged.flat[i] + (1 - keep) * weights.flat[i];
+      }
+    }
+
+    /**
+     * Test the average of the weights on the run's own sequences, all of the longest length. It stops
+     * early once the goal is out of reach; the cost is then the mean of the sequences so far.
+     */
+    *validate() {
+      const { validation, longest, goal } = this.recipe, enough = Math.min(40, validation);
+      const random = diceFor(this.seed, PURPOSES.validation);
+      let bits = 0, wrong = 0, count = 0;
+      while (count < validation && (count < enough || bits <= goal * validation)) {
+        this.draw(this.episode, longest, random);
+        bits += cost(this.machine, this.averaged, this.episode) / Math.LN2;
+        wrong += countWrong(this.machine, this.episode);
+        count++;
+        yield;
+      }
+      this.bits = bits / count;
+      this.wrong = wrong / count;
+    }
+
+    /**
+     * Let the average of the weights answer the sequence that the page shows.
+     *
+     * Nothing that a machine learns depends on the number of locations. A sequence for which there
+     * are not enough of them gets some more, on which no head stands at first.
+     */
+    look(length) {
+      const { settings } = this.machine;
+      let { machine, averaged: weights } = this;
+      if (machine.N < length + 4) {
+        machine = build({ ...settings, memory_locations: length + 4 });
+        weights = { ...weights, initial_weighting_logits: this.spread(machine) };
+      }
+      const random = diceFor(this.seed, PURPOSES.looking);
+      const episode = this.draw(this.makeEpisode(length, machine), length, random);
+      const bits = cost(machine, weights, episode) / Math.LN2;
+      const { O, H = 0, N = 0 } = machine, { steps } = episode;
+      return {
+        length, steps, bits, wrong: countWrong(machine, episode), locations: N,
+        targets: Float32Array.from(episode.targets),
+        outputs: Float32Array.from(machine.logits.subarray(0, steps * O), sigmoid),
+        // the read head's, then the write head's
+        weightings: Float32Array.from(machine.weighting?.subarray(H * N, (steps + 1) * H * N) ?? []),
+      };
+    }
+
+    /** Spread the first weightings over a larger machine's locations: the new ones get nothing. */
+    spread({ H, N }) {
+      const { averaged, machine } = this, logits = new Float64Array(H * N).fill(-1e3);
+      for (let h = 0; h < H; h++) {
+        copy(averaged.initial_weighting_logits, h * machine.N, logits, h * N, machine.N);
+      }
+      return logits;
+    }
+  }
+
+  /** Count the wrong bits of an answer; a logit above 0 says 1. */
+  function countWrong({ O, logits }, { steps, targets, asked }) {
+    let wrong = 0;
+    for (let at = 0; at < steps * O; at++) {
+      if (asked[Math.floor(at / O)] && logits[at] > 0 !== targets[at] > 0.5) wrong++;
+    }
+    return wrong;
+  }
+
+  // ---- A run that can be paused and watched -----------------------------------------------------
+
+  /** So many milliseconds go by between two reports, unless the run ends. */
+  const REPORT = 250;
+
+  /**
+   * Start a run that works in slices and reports: in a worker, or on a page that has none.
+   * @param {object} options - of `Trainer`, and `shown`, the length of the sequence to look at
+   * @param {(report: object) => void} send
+   * @param {(task: () => void) => void} later - how to give way
+   * @param {number} slice - milliseconds of work at a time
+   * @returns {(message: {go?: boolean, shown?: number}) => void} takes what the page wants
+   */
+  function startRun({ shown = 0, ...options }, send, later, slice) {
+    const trainer = new Trainer(options), work = trainer.train();
+    let going = false, seconds = 0, reported = -Infinity, curve = [];
+    const report = () => {
+      const { state, seen, bits, wrong } = trainer;
+      send({
+        state, seen, bits, wrong, seconds, curve,
+        look: shown ? trainer.look(shown) : undefined,
+      });
+      curve = [];
+      reported = performance.now();
+    };
+    const turn = () => {
+      if (!going) return;
+      const start = performance.now();
+      while (performance.now() - start < slice) {
+        const { done, value } = work.next();
+        if (value) curve.push(value);
+        if (done) {
+          going = false;
+          break;
+        }
+      }
+      seconds += (performance.now() - start) / 1000;
+      if (!going || performance.now() - reported > REPORT) report();
+      if (going) later(turn);
+    };
+    return (message) => {
+      if (message.shown !== undefined) shown = message.shown;
+      if (message.go === undefined) return report();
+      const isNew = message.go && !going;
+      going = message.go && trainer.state === "learning";
+      if (isNew) later(turn);
+    };
+  }
+
+  return {
+    RECIPE, LSTM_RECIPE, SIZES, Adam, Copy, NTM, LSTM, Trainer,
+    build, allocate, cost, learn, dice, diceFor, startRun,
+  };
+}
+
+/** What a worker does: it starts the run that the first message asks for, then passes messages on. */
+function learningWorker() {
+  const { startRun } = learningCore(), { port1, port2 } = new MessageChannel();
+  let tell, task;
+  port1.onmessage = () => task(); // sooner than a timer
+  const later = (next) => {
+    task = next;
+    port2.postMessage(0);
+  };
+  onmessage = ({ data }) => {
+    if (tell) tell(data);
+    else tell = startRun(data, (report) => postMessage(report), later, 40);
+  };
 }
 
 const Learning = (() => {
@@ -807,6 +1163,81 @@ const Learning = (() => {
     return { loss, gradients: Object.fromEntries(found) };
   }
 
-  return { core, gradient };
+  // ---- Runs -------------------------------------------------------------------------------------
+
+  let workerAddress;
+
+  /** Make a worker from the text of this script; null where there are none. */
+  function makeWorker() {
+    try {
+      const text = `"use strict";${learningCore}${learningWorker}learningWorker();`;
+      workerAddress ??= URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+      return new Worker(workerAddress);
+    } catch {
+      return null;
+    }
+  }
+
+  /**
+   * Begin a run: in a worker of its own or, where there is none, on the page in slices of 10 ms.
+   * @param {object} options - as `startRun` takes them
+   * @param {(report: object) => void} onReport
+   * @returns {{tell: (message: object) => void, end: () => void}}
+   */
+  function begin(options, onReport) {
+    const worker = Learning.makeWorker();
+    if (worker === null) return beginHere(options, onReport);
+    let instead; // a run on the page, should the worker not start
+    let heard = false;
+    const told = [];
+    worker.onmessage = ({ data }) => {
+      heard = true;
+      onReport(data);
+    };
+    worker.onerror = (event) => {
+      if (heard || instead) return;
+      event.preventDefault();
+      instead = beginHere(options, onReport);
+      told.forEach((message) => instead.tell(message));
+    };
+    worker.postMessage(options);
+    return {
+      tell: (message) => {
+        if (!heard) told.push(message);
+        if (instead) instead.tell(message);
+        else worker.postMessage(message);
+      },
+      end: () => (instead ? instead.end() : worker.terminate()),
+    };
+  }
+
+  function beginHere(options, onReport) {
+    let isOver = false;
+    const later = (task) => setTimeout(() => isOver || task());
+    const tell = core.startRun(options, (report) => isOver || onReport(report), later, 10);
+    return { tell, end: () => (isOver = true) };
+  }
+
+  /**
+   * Train a machine from nothing, without showing anything.
+   * @param {{seed: number, size: "small" | "paper", goal: number, most: number}} options
+   * @returns {Promise<{solved: boolean, sequences: number, seconds: number, bits: number}>} the
+   *   sequences and seconds that it took, and the cost in bits at the longest length
+   */
+  function run({ seed = 100, size = "small", goal = 0.1, most = 60000, ...more } = {}) {
+    if (!(size in core.SIZES)) {
+      throw new Error(`size: expected one of ${Object.keys(core.SIZES)}, got ${size}`);
+    }
+    return new Promise((resolve) => {
+      const job = begin({ seed, size, goal, most, ...more }, ({ state, seen, seconds, bits }) => {
+        if (state === "learning") return;
+        job.end();
+        resolve({ solved: state === "solved", sequences: seen, seconds, bits });
+      });
+      job.tell({ go: true });
+    });
+  }
+
+  return { core, gradient, makeWorker, begin, run };
 })();
 window.Learning = Learning;
