@@ -216,10 +216,13 @@ function learningCore() {
 
   /** Stacked LSTM layers whose first state is learned; gates in PyTorch's order: i, f, g, o. */
   class LSTMLayers extends Part {
-    /** @param {(kind: string, layer: number) => string} name - PyTorch's names of the weights */
-    constructor(inputs, size, layers, name) {
+    /**
+     * @param {(kind: string, layer: number) => string} name - PyTorch's names of the weights
+     * @param {number} row - of the first states, where the first of these layers stands
+     */
+    constructor(inputs, size, layers, name, row = 0) {
       super();
-      Object.assign(this, { inputs, size, layers });
+      Object.assign(this, { inputs, size, layers, row });
       this.names = range(layers).map((k) =>
         Object.fromEntries(
           ["weight_ih", "weight_hh", "bias_ih", "bias_hh"].map((kind) => [kind, name(kind, k)]),
@@ -227,7 +230,6 @@ function learningCore() {
       );
       this.start = { hidden: name("initial_hidden"), cell: name("initial_cell") };
       this.fromHidden = new Float64Array(4 * size);
-      this.nothing = new Float64Array(4 * size);
     }
 
     get shapes() {
@@ -258,8 +260,9 @@ function learningCore() {
     begin(weights) {
       const { size } = this;
       for (let k = 0; k < this.layers; k++) {
-        copy(weights[this.start.hidden], k * size, this[`before${k}`], 0, size);
-        copy(weights[this.start.cell], k * size, this[`cell${k}`], 0, size);
+        const start = (this.row + k) * size;
+        copy(weights[this.start.hidden], start, this[`before${k}`], 0, size);
+        copy(weights[this.start.cell], start, this[`cell${k}`], 0, size);
         this[`dHidden${k}`].fill(0);
         this[`dCell${k}`].fill(0);
       }
@@ -314,7 +317,10 @@ function learningCore() {
           this.dBelow ??= new Float64Array(size);
           this.dBelow.fill(0);
           timesTransposed(weights[this.names[k].weight_ih], 0, 4 * size, size, d, at, this.dBelow, 0);
-        } else timesTransposed(weights[this.names[k].weight_ih], 0, 4 * size, this.inputs, d, at, dInput, 0);
+        } else {
+          const W = weights[this.names[k].weight_ih];
+          timesTransposed(W, 0, 4 * size, this.inputs, d, at, dInput, 0);
+        }
       }
     }
 
@@ -327,8 +333,8 @@ function learningCore() {
           gradients[weight_hh], gradients[bias_hh], d, 4 * size, this[`before${k}`], size, steps,
         );
         for (let u = 0; u < size; u++) {
-          gradients[this.start.hidden][k * size + u] += this[`dHidden${k}`][u];
-          gradients[this.start.cell][k * size + u] += this[`dCell${k}`][u];
+          gradients[this.start.hidden][(this.row + k) * size + u] += this[`dHidden${k}`][u];
+          gradients[this.start.cell][(this.row + k) * size + u] += this[`dCell${k}`][u];
         }
         x = this[`hidden${k}`];
       }
@@ -668,48 +674,68 @@ function learningCore() {
     }
   }
 
-  /** The baseline: stacked LSTM layers and a linear output layer; it has no memory outside. */
+  /**
+   * The baseline: LSTM layers that each see the input beside the layer below, and a linear output
+   * layer that sees them all; it has no memory outside.
+   */
   class LSTM extends Part {
     constructor(settings) {
       super();
-      const { input_size: I, output_size: O, hidden_size: C = 256, layers = 3 } = settings;
-      Object.assign(this, { settings, I, O, C });
-      this.controller = new LSTMLayers(I, C, layers, (kind, k) =>
-        k === undefined ? kind : `lstm.${kind}_l${k}`,
-      );
-      this.shapes = [...this.controller.shapes, ["output.weight", [O, C]], ["output.bias", [O]]];
+      const { input_size: I, output_size: O, hidden_size: C = 256, layers: count = 3 } = settings;
+      this.layers = range(count).map((k) => {
+        const name = (kind) => (kind.startsWith("initial") ? kind : `layers.${k}.${kind}_l0`);
+        return new LSTMLayers(I + (k ? C : 0), C, 1, name, k);
+      });
+      Object.assign(this, { settings, I, O, C, F: count * C });
+      this.shapes = [
+        ...this.layers.flatMap(({ shapes }) => shapes.filter(([name]) => !name.includes("initial"))),
+        ["output.weight", [O, this.F]],
+        ["output.bias", [O]],
+        ["initial_hidden", [count, C]],
+        ["initial_cell", [count, C]],
+      ];
     }
 
     records(steps) {
-      this.controller.reserve(steps);
-      const { I, O, C } = this;
-      return { seen: steps * I, logits: steps * O, dLogits: steps * O, dHidden: C, dSeen: I };
+      const { O, F, layers } = this;
+      const seen = layers.map((layer, k) => {
+        layer.reserve(steps);
+        return { [`seen${k}`]: steps * layer.inputs, [`dSeen${k}`]: layer.inputs };
+      });
+      const sizes = { feature: steps * F, logits: steps * O, dLogits: steps * O, dFeature: F };
+      return Object.assign(sizes, ...seen);
     }
 
     forward(weights, { steps, inputs }) {
-      const { I, C, O, controller } = this;
-      controller.begin(weights);
-      copy(inputs, 0, this.seen, 0, steps * I);
+      const { I, O, C, F, layers, feature, logits } = this;
+      for (const layer of layers) layer.begin(weights);
       for (let t = 0; t < steps; t++) {
-        const hidden = controller.forward(weights, t, inputs, t * I);
+        layers.forEach((layer, k) => {
+          const seen = this[`seen${k}`], at = t * layer.inputs;
+          copy(inputs, t * I, seen, at, I);
+          if (k > 0) copy(feature, t * F + (k - 1) * C, seen, at + I, C);
+          copy(layer.forward(weights, t, seen, at), t * C, feature, t * F + k * C, C);
+        });
         linear(
-          weights["output.weight"], weights["output.bias"],
-          hidden, t * C, C, this.logits, t * O, O,
+          weights["output.weight"], weights["output.bias"], feature, t * F, F, logits, t * O, O,
         );
       }
     }
 
     backward(weights, gradients, { steps }) {
-      const { O, C, controller, dLogits, dHidden, dSeen } = this;
+      const { I, O, C, F, layers, dLogits, dFeature } = this;
       for (let t = steps - 1; t >= 0; t--) {
-        dHidden.fill(0);
-        timesTransposed(weights["output.weight"], 0, O, C, dLogits, t * O, dHidden, 0);
-        controller.backward(weights, t, dHidden, dSeen);
+        dFeature.fill(0);
+        timesTransposed(weights["output.weight"], 0, O, F, dLogits, t * O, dFeature, 0);
+        for (let k = layers.length - 1; k >= 0; k--) {
+          const dSeen = this[`dSeen${k}`].fill(0);
+          layers[k].backward(weights, t, dFeature.subarray(k * C, (k + 1) * C), dSeen);
+          for (let u = 0; k > 0 && u < C; u++) dFeature[(k - 1) * C + u] += dSeen[I + u];
+        }
       }
-      controller.finish(gradients, this.seen, steps);
-      const hidden = controller[`hidden${controller.layers - 1}`];
+      layers.forEach((layer, k) => layer.finish(gradients, this[`seen${k}`], steps));
       weightsBack(
-        gradients["output.weight"], gradients["output.bias"], dLogits, O, hidden, C, steps,
+        gradients["output.weight"], gradients["output.bias"], dLogits, O, this.feature, F, steps,
       );
     }
   }
