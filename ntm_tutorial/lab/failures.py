@@ -136,7 +136,7 @@ EXPERIMENTS = {
     "exponential key strength": Experiment(heads=exponential_strength),
     "no gradient to the shift": Experiment(heads=blind_shift),
     "no gradient to the past": Experiment(kind=ShortSighted),
-    "Adam's custom": Experiment(training=CUSTOM),
+    "Adam as usual": Experiment(training=CUSTOM),
     "no brakes": Experiment(training=CUSTOM | UNCLIPPED | {"settle_at": None}),
 }
 """What the lab trains, by name."""
