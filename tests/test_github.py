@@ -169,6 +169,7 @@ def test_the_package_that_is_released_is_whole(tmp_path: Path) -> None:
         *package.rglob("*.py"),
         *package.glob("pretrained/*.safetensors"),
         *package.glob("lab/results/**/*.json"),
+        *package.glob("lab/results/**/*.safetensors"),
         package / "py.typed",
     }
     wanted = {str(path.relative_to(ROOT)) for path in files}

@@ -119,15 +119,16 @@ def curve_panels(
     Raises:
         ValueError: if there is nothing to draw.
     """
-    figure, axes = _panels(given(panels))
+    bar = Line2D([], [], color=FAINT, linewidth=5, label="where the paper's curve ends")
+    figure, axes = _panels(given(panels), *[bar] * bool(paper))
     for axis, (task, histories) in zip(axes, panels.items(), strict=True):
         _draw_curves(axis, histories, floor)
         axis.set_yscale("log")
         _label_decades(axis.yaxis)
         axis.set_xlim(left=0)
-        for model, (low, high) in (paper or {}).get(task, {}).items():
-            edge = axis.get_yaxis_transform()
-            axis.plot([1.03, 1.03], [low * 0.96, high * 1.04], color=COLOURS[model], linewidth=5,
+        for place, (model, (low, high)) in enumerate((paper or {}).get(task, {}).items()):
+            edge, x = axis.get_yaxis_transform(), 1.02 + 0.03 * place
+            axis.plot([x, x], [low * 0.96, high * 1.04], color=COLOURS[model], linewidth=5,
                       solid_capstyle="butt", transform=edge, clip_on=False)  # fmt: skip
     figure.supxlabel("sequences seen (thousands)", size=9)
     figure.supylabel("bits per sequence", size=9)
@@ -152,7 +153,11 @@ def strips(
     Raises:
         ValueError: if there is nothing to draw.
     """
-    figure, axes = _panels(given(panels))
+    keys = [Line2D([], [], color=INK, marker="|", markersize=12, linestyle="", label="median")]
+    if paper:
+        bar = {"color": FAINT, "linewidth": 4, "marker": "|", "markersize": 7}
+        keys.append(Line2D([], [], **bar, label="the paper, read off"))
+    figure, axes = _panels(given(panels), *keys)
     for axis, (task, models) in zip(axes, panels.items(), strict=True):
         for place, (model, values) in enumerate(models.items()):
             look = look_of(model, place) | {"linestyle": ""}
@@ -188,8 +193,8 @@ def _label_decades(axis: Axis) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-def _panels(tasks: Mapping[str, Any]) -> tuple[Figure, list[Axes]]:
-    """Make a panel for each task, up to three in a row, and a legend for all."""
+def _panels(tasks: Mapping[str, Any], *keys: Line2D) -> tuple[Figure, list[Axes]]:
+    """Make a panel for each task, up to three in a row; the legend fills one that is over."""
     columns = min(len(tasks), 3)
     rows = -(-len(tasks) // columns)
     figure, grid = plt.subplots(
@@ -202,7 +207,10 @@ def _panels(tasks: Mapping[str, Any]) -> tuple[Figure, list[Axes]]:
         axis.set_axis_off()
     names = dict.fromkeys(name for models in tasks.values() for name in models)
     handles = [Line2D([], [], **look_of(name, place)) for place, name in enumerate(names)]
-    figure.legend(handles=handles, loc="outside upper center", ncols=3)
+    if len(axes) > len(tasks):
+        axes[len(tasks)].legend(handles=[*handles, *keys], loc="center", handlelength=1.6)
+    else:
+        figure.legend(handles=[*handles, *keys], loc="outside upper center", ncols=3)
     return figure, axes[: len(tasks)]
 
 
