@@ -150,6 +150,12 @@ def test_targets_stand_over_outputs_and_widths_follow_lengths() -> None:
     assert nothing_is_cut_off(figure)
 
 
+def test_the_columns_of_answers_have_a_name() -> None:
+    case = ("length 3", torch.ones(3, 8), random(3, 8))
+    figure = plots.targets_and_outputs([case], label="position in the answer")
+    assert figure.axes[-1].get_xlabel() == "position in the answer"
+
+
 def test_wrong_bits_are_framed() -> None:
     targets = torch.tensor([[0.0, 1.0], [1.0, 1.0], [0.0, 0.0]])
     outputs = torch.tensor([[0.1, 0.2], [0.9, 0.8], [0.7, 0.4]])
@@ -265,6 +271,24 @@ def test_memory_use_frames_what_to_look_at() -> None:
     letters = [text.get_text() for panel in (0, 5) for text in figure.axes[panel].texts]
     assert letters == ["A", "B"]
     assert nothing_is_cut_off(figure)
+
+
+def test_instructions_stand_under_what_they_do() -> None:
+    ntm = NTM(3, 2, memory_locations=30)
+    with torch.no_grad():
+        _, trace = ntm.trace(random(9, 2, 3))
+    figure = plots.instructions(trace, index=1, marks=[4])
+    grid = [axis for axis in figure.axes if axis.get_label() != "<colorbar>"]
+    assert [axis.get_title(loc="left") for axis in grid[:2]] == ["read head", "write head"]
+    for head in (0, 1):
+        _, shifts, *lines = grid[head::2]
+        drawn = np.asarray(shifts.images[0].get_array()).T
+        assert np.allclose(drawn, trace.shift_weighting[:, 1, head])
+        for axis, part in zip(
+            lines, (trace.gate, trace.key_strength, trace.sharpening), strict=True
+        ):
+            assert np.allclose(axis.lines[0].get_ydata(), part[:, 1, head, 0])
+            assert axis.lines[1].get_xdata() == [4, 4]
 
 
 def test_used_locations_go_round_the_end() -> None:
@@ -489,6 +513,18 @@ def test_difficulty_maps_show_the_share_of_wrong_bits() -> None:
     assert figure.axes[0].images[0].norm.vmax == 0.5
     assert nothing_is_cut_off(figure)
     assert not rectangles(plots.difficulty_maps({"lstm": found}).axes[0])
+    shares = plots.difficulty_maps({"lstm": found}, perfect=True).axes[0].images[0].get_array()
+    assert np.allclose(np.asarray(shares), [[1, 0.5], [0.5, 0.5]])
+
+
+def test_shares_by_repetition_and_where_training_ended() -> None:
+    panels = {"copied": {"lstm": [0.1, 0.2, 0.4], "mine": [0.0, 0.0, 0.5]}, "end": {"lstm": [0, 1]}}
+    figure = plots.by_repetition(panels, trained_to=2)
+    copied, end = figure.axes
+    assert [axis.get_title(loc="left") for axis in (copied, end)] == ["copied", "end"]
+    assert copied.lines[0].get_xydata().tolist() == [[1, 0.1], [2, 0.2], [3, 0.4]]
+    assert copied.lines[2].get_xdata() == [2.5, 2.5]
+    assert len(end.lines) == 1  # nothing there lies beyond training
 
 
 def training_record(bits: list[float | None], medians: list[float]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from ntm_tutorial.plots.drawing import GREYS, UNIT, Scale, short
 from ntm_tutorial.plots.explorers import Tape, addressing_stages, timeline
 from ntm_tutorial.plots.machine import (
     Frame,
+    instructions,
     matrices,
     matrix,
     memory_use,
@@ -22,6 +23,7 @@ from ntm_tutorial.plots.ngrams import Excerpt, along, predictions, visits
 from ntm_tutorial.plots.recall import recall_steps
 from ntm_tutorial.plots.results import (
     by_difficulty,
+    by_repetition,
     curve_panels,
     difficulty_maps,
     learning_curves,
@@ -71,10 +73,12 @@ __all__ = [
     "addressing_stages",
     "along",
     "by_difficulty",
+    "by_repetition",
     "curve_panels",
     "difficulty_maps",
     "episode",
     "fitted_locations",
+    "instructions",
     "learning_curves",
     "matrices",
     "matrix",

@@ -31,6 +31,7 @@ def targets_and_outputs(
     cases: Sequence[tuple[str, Tensor, Tensor]],
     title: str = "",
     marks: Literal["wrong"] | Sequence[Tensor | None] | None = None,
+    label: str = "time step",
 ) -> Figure:
     """Arrange targets over outputs for several sequences, as Figures 4, 5 and 8 of the paper do.
 
@@ -42,6 +43,7 @@ def targets_and_outputs(
         title: stands above.
         marks: ``"wrong"`` puts a red frame round every wrong bit. Or one boolean tensor, or None,
             for each case: (T, O) frames those bits, (T,) puts a red arrow under those steps.
+        label: what a column is.
 
     Raises:
         ValueError: if there is no case, or tensors do not fit each other.
@@ -66,7 +68,7 @@ def targets_and_outputs(
         for i in line:
             _draw_case(page, (x, y), (cell, one), drawn[i], marked[i], named=i == line[0])
             x += cell * lengths[i] + gap
-        page.figure.axes[-1].set_xlabel("time step")
+        page.figure.axes[-1].set_xlabel(label)
         y -= 2 * one + PAIR_GAP + space
     return page.figure
 

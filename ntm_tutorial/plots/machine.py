@@ -13,6 +13,7 @@ from torch import Tensor
 from ntm_tutorial.ntm import NTMTrace
 from ntm_tutorial.plots.checks import Array, as_array, check_index, given, one_sequence, same_steps
 from ntm_tutorial.plots.drawing import (
+    UNIT,
     Scale,
     colour_bar,
     draw_cells,
@@ -117,6 +118,59 @@ def memory_use(
         axis.set_xlabel("time step")
     for frame in frames:
         _frame(axes, frame, shown, steps)
+    return figure
+
+
+def instructions(trace: NTMTrace, index: int = 0, marks: Sequence[int] = ()) -> Figure:
+    """Draw what the controller tells each head, step by step, under where the head then stands.
+
+    A column for each head, read heads first: its weighting, shift weighting, gate, key strength
+    and sharpening.
+
+    Args:
+        trace: from ``model.trace``.
+        index: which sequence of the batch.
+        marks: steps at which a dashed line stands.
+
+    Raises:
+        ValueError: if there is no such sequence.
+    """
+    check_index("index", index, trace.weighting.shape[1])
+    heads, readers = trace.weighting.shape[2], trace.reads.shape[2]
+    weighting = as_array("weighting", trace.weighting[:, index].flatten(1), "T X")
+    weighting = weighting.reshape(len(weighting), heads, -1)
+    shown = used_locations(*weighting.transpose(1, 0, 2), least=0.5)
+    figure, grid = plt.subplots(5, heads, sharex=True, sharey="row", squeeze=False,
+                                figsize=(WIDTH, 5.2), height_ratios=[3, 1, 1, 1, 1])  # fmt: skip
+    reach = trace.shift_weighting.shape[-1] // 2
+    for head, axes in enumerate(grid.T):
+        name = f"read head {head + 1}" if head < readers else f"write head {head - readers + 1}"
+        axes[0].set_title(name.removesuffix(" 1") if heads == 2 else name, pad=3)
+        moves = as_array("shifts", trace.shift_weighting[:, index, head], "T S")
+        for axis, values in ((axes[0], weighting[:, head, shown]), (axes[1], moves)):
+            draw_cells(axis, values, UNIT, 0.0)
+        lines = (trace.gate, trace.key_strength, trace.sharpening)
+        for axis, line in zip(axes[2:], lines, strict=True):
+            axis.plot(as_array("line", line[:, index, head, 0][:, None], "T one"), color=INK,
+                      drawstyle="steps-mid", linewidth=1.1)  # fmt: skip
+            axis.grid(axis="y")
+        for axis in axes:
+            for step in marks:
+                axis.axvline(step, color=MARK, linestyle="--", linewidth=0.9)
+    rows = [row for row, location in enumerate(shown) if location % 10 == 0]
+    grid[0, 0].set_yticks(rows, [str(shown[row]) for row in rows])
+    grid[1, 0].set_yticks(
+        range(2 * reach + 1), [f"{move:+d}" if move else "0" for move in range(-reach, reach + 1)]
+    )
+    for axis, name in zip(grid[:, 0], ("location", "shift", "gate", "key\nstrength", "sharpening"),
+                          strict=True):  # fmt: skip
+        axis.set_ylabel(name)
+    grid[2, 0].set_ylim(-0.05, 1.05)
+    for row in (3, 4):
+        grid[row, 0].set_ylim(bottom=0)
+    for axis in grid[-1]:
+        axis.set_xlabel("time step")
+    colour_bar(figure, UNIT, "weight", ax=list(grid[:2].flat), aspect=16, pad=0.015, fraction=0.03)
     return figure
 
 

@@ -7,11 +7,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.colors import LogNorm
+from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter
 
 from ntm_tutorial.evaluation import Evaluation
 from ntm_tutorial.plots.checks import given
@@ -306,10 +306,39 @@ def by_difficulty(
     return figure
 
 
+def by_repetition(
+    panels: Mapping[str, Mapping[str, Sequence[float]]], trained_to: int | None = None
+) -> Figure:
+    """Draw a share for each repetition of an answer, a panel for each question.
+
+    Args:
+        panels: under each title the models and their shares, repetition by repetition.
+        trained_to: a dashed line stands where repetitions go beyond these.
+
+    Raises:
+        ValueError: if there is nothing to draw.
+    """
+    figure, row = plt.subplots(1, len(given(panels)), squeeze=False, figsize=(WIDTH, 2.9))
+    for axis, (title, models) in zip(row[0], panels.items(), strict=True):
+        for place, (model, shares) in enumerate(given(models).items()):
+            axis.plot(range(1, len(shares) + 1), shares, **look_of(model, place) | {"markersize": 3})
+        repetitions = max(map(len, models.values()))
+        axis.set(xlim=(0.5, repetitions + 0.5), xlabel="repetition")
+        axis.set_title(title, size=8.5)
+        axis.grid(axis="y")
+        axis.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        if trained_to is not None and trained_to < repetitions:
+            axis.axvline(trained_to + 0.5, color=FAINT, linestyle="--", linewidth=1)
+    figure.legend(*row[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    return figure
+
+
 def difficulty_maps(
     results: dict[str, dict[tuple[int, int], Evaluation]],
     names: tuple[str, str] = ("length", "repeats"),
     trained_to: tuple[int, int] | None = None,
+    *,
+    perfect: bool = False,
 ) -> Figure:
     """Map the share of wrong bits over two difficulties, a panel for each model.
 
@@ -317,18 +346,26 @@ def difficulty_maps(
         results: for each model what ``grid`` returned; its rows run to the right here.
         names: what the two difficulties are called.
         trained_to: the hardest in training; what lies within is outlined.
+        perfect: map the share of perfect sequences instead.
 
     Raises:
         ValueError: if there are no results.
     """
     least = 1e-4
+    scale = Normalize(0, 1) if perfect else LogNorm(least, 0.5)
     figure, row = plt.subplots(
         1, len(given(results)), sharey=True, squeeze=False, figsize=(WIDTH, 2.95)
     )
     for axis, (model, found) in zip(row[0], results.items(), strict=True):
         across, up = (sorted({pair[i] for pair in given(found)}) for i in (0, 1))
-        share = [[max(found[x, y].share_wrong, least) for x in across] for y in up]
-        axis.imshow(share, norm=LogNorm(least, 0.5), origin="lower", aspect="equal")
+        share = [
+            [
+                found[x, y].share_perfect if perfect else max(found[x, y].share_wrong, least)
+                for x in across
+            ]
+            for y in up
+        ]
+        axis.imshow(share, norm=scale, origin="lower", aspect="equal")
         axis.set_xticks(range(len(across)), [str(value) for value in across], size=7)
         axis.set_yticks(range(len(up)), [str(value) for value in up], size=7)
         axis.tick_params(length=0)
@@ -342,8 +379,10 @@ def difficulty_maps(
     row[0, 0].set_ylabel(names[1])
     bar = figure.colorbar(row[0, 0].images[0], ax=list(row[0]), aspect=14, pad=0.015, fraction=0.03)
     ticks = {least: "0.01% or less", 1e-3: "0.1%", 1e-2: "1%", 0.1: "10%", 0.5: "50%"}
+    if perfect:
+        ticks = {share: f"{share:.0%}" for share in (0, 0.25, 0.5, 0.75, 1)}
     bar.set_ticks(list(ticks), labels=list(ticks.values()))
     bar.ax.minorticks_off()
-    bar.ax.set_title("wrong bits", size=8)
+    bar.ax.set_title("perfect" if perfect else "wrong bits", size=8)
     bar.outline.set_visible(False)
     return figure
