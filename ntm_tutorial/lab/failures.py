@@ -92,6 +92,11 @@ def blind_shift(head: HeadParameters) -> HeadParameters:
     return head._replace(shift_weighting=head.shift_weighting.detach())
 
 
+def location_alone(head: HeadParameters) -> HeadParameters:
+    """Close the gate: what a head looks up by content never counts."""
+    return head._replace(gate=torch.zeros_like(head.gate))
+
+
 @dataclass(frozen=True)
 class Experiment:
     """Live training with something taken away.
@@ -138,6 +143,7 @@ EXPERIMENTS = {
     "no gradient to the past": Experiment(kind=ShortSighted),
     "Adam as usual": Experiment(training=CUSTOM),
     "no brakes": Experiment(training=CUSTOM | UNCLIPPED | {"settle_at": None}),
+    "location alone": Experiment(heads=location_alone),
 }
 """What the lab trains, by name."""
 
