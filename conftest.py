@@ -135,11 +135,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def record_durations(reports: Iterable[Any]) -> None:
     """Write how long each part took, the longest first."""
-    seconds: Counter[str] = Counter()
+    seconds: defaultdict[str, float] = defaultdict(float)
     for report in reports:
         if isinstance(report, pytest.TestReport) and not isinstance(report, pytest.SubtestReport):
             seconds[part_of(report.nodeid)] += report.duration
-    lines = [f"{json.dumps(part)}: {time:.1f}" for part, time in seconds.most_common()]
+    lines = [
+        f"{json.dumps(part)}: {time:.1f}"
+        for part, time in sorted(seconds.items(), key=lambda pair: -pair[1])
+    ]
     DURATIONS.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
 
