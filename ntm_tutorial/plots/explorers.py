@@ -32,7 +32,9 @@ class Tape(NamedTuple):
 def timeline(
     panels: Sequence[tuple[str, Tensor]], *, step: int | None = None, tape: Tape | None = None
 ) -> Figure:
-    """Stack panels that share the time axis and, below, show the memory at one step.
+    """Show the memory at one step and, below, stack panels that share the time axis.
+
+    The memory is on top, next to an explorer's controls, which change it.
 
     Args:
         panels: a name, and values from 0 to 1 (T, channels), which become a map, or counts (T,),
@@ -56,10 +58,13 @@ def timeline(
     cell = min(0.22, max(STEP_ROOM / steps // pixel * pixel, pixel))  # whole pixels, crisp edges
     across = min(STEP_ROOM, cell * steps)
     heights = [0.2 if array.ndim == 1 else _map_height(array) for array in arrays]
-    end = 0.4 + sum(heights) + 0.09 * len(heights)
-    sheet = Sheet(NAME_ROOM + STEP_ROOM + 0.15, end + (2.62 if tape else 0.38))
-    sheet.scale_bar(0.2, UNIT, "probability, weight")
-    y = 0.4
+    top = 2.3 if tape else 0.0
+    end = top + 0.4 + sum(heights) + 0.09 * len(heights)
+    sheet = Sheet(NAME_ROOM + STEP_ROOM + 0.15, end + 0.38)
+    if tape:
+        _draw_tape(sheet, tape, 0.2, f"memory after step {step}")
+    sheet.scale_bar(top + 0.2, UNIT, "probability, weight")
+    y = top + 0.4
     for (name, _), array, tall in zip(panels, arrays, heights, strict=True):
         box = (NAME_ROOM, y, across, tall)
         sheet.name(name, y + tall / 2)
@@ -72,9 +77,7 @@ def timeline(
     sheet.text(NAME_ROOM + across / 2, y + 0.2, "time step", ha="center")
     if step is not None:
         at = NAME_ROOM + across * (step + 0.5) / steps
-        sheet.axis.vlines(at, 0.36, y - 0.05, color=MARK, linewidth=1)
-    if tape:
-        _draw_tape(sheet, tape, end + 0.5, f"memory after step {step}")
+        sheet.axis.vlines(at, top + 0.36, y - 0.05, color=MARK, linewidth=1)
     return sheet.figure
 
 

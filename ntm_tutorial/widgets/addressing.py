@@ -13,10 +13,10 @@ MEMORY = torch.tensor(
 """The small memory of ``addressing_explorer``, one row a line."""
 
 KEYS = {
-    "1, 1, 0: row 2": (1.0, 1.0, 0.0),
-    "1, 0.4, 0: between rows 0 and 2": (1.0, 0.4, 0.0),
-    "0, 0, 1: row 3": (0.0, 0.0, 1.0),
-    "-1, 0, 0.4: between rows 5 and 4": (-1.0, 0.0, 0.4),
+    "1, 1, 0: location 2": (1.0, 1.0, 0.0),
+    "1, 0.4, 0: between locations 0 and 2": (1.0, 0.4, 0.0),
+    "0, 0, 1: location 3": (0.0, 0.0, 1.0),
+    "-1, 0, 0.4: between locations 5 and 4": (-1.0, 0.0, 0.4),
     "0, 0, 0: no direction": (0.0, 0.0, 0.0),
 }
 

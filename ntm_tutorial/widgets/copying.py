@@ -20,6 +20,7 @@ from ntm_tutorial.widgets.explorer import (
     make_slider,
     paragraphs,
     plain_text,
+    row_of,
     sequence_number,
 )
 from ntm_tutorial.widgets.shelf import Models, Shelf, focus_of, run_lanes, wrong_per_step
@@ -55,7 +56,7 @@ def copy_explorer(
         ),
         "number": number,
     }
-    return Explorer(draw, controls, [button])
+    return Explorer(draw, controls, row_of(controls, number=[button]))
 
 
 def _draw_copy(shelf: Shelf, episode: Episode, name: str) -> Drawing:
@@ -126,7 +127,7 @@ def repeat_copy_explorer(
             "Step", "Which step's memory to show", length + 1, 0, length * (repeats + 1) + 1
         ),
     }
-    return Explorer(draw, controls, [button])
+    return Explorer(draw, controls, row_of(controls, number=[button]))
 
 
 def _draw_repeat_copy(shelf: Shelf, episode: Episode, names: tuple[str, ...], step: int) -> Drawing:

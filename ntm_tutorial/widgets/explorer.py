@@ -37,30 +37,37 @@ class Drawing(NamedTuple):
 
 
 class Explorer(ipywidgets.VBox):
-    """Controls, a busy sign, a picture and its numbers in words.
+    """Controls, a busy sign, a picture and, beside the controls, its numbers in words.
 
     Attributes:
         draw: makes a ``Drawing`` from the settings, by name.
         controls: widgets with a value, by the setting that they hold.
         busy: says that something is being computed, while it is.
+        words: the picture's numbers, or what went wrong.
         picture: the figure.
-        words: its numbers, or what went wrong.
+        wanted: by setting, what the reader chose and the drawing has no place for at the moment.
     """
 
     def __init__(
         self,
         draw: Callable[..., Drawing],
         controls: dict[str, ipywidgets.Widget],
-        buttons: Sequence[ipywidgets.Button] = (),
+        row: Sequence[ipywidgets.Widget] | None = None,
     ) -> None:
-        self.draw, self.controls = draw, controls
-        self.busy, self.picture, self.words = (ipywidgets.HTML() for _ in range(3))
+        """Tie them together; ``row`` holds what is shown, if that is more than the controls."""
+        self.draw, self.controls, self.wanted = draw, controls, dict[str, int]()
+        self.busy, self.words, self.picture = (ipywidgets.HTML() for _ in range(3))
         self.is_quiet = False
-        row = ipywidgets.Box([*controls.values(), *buttons], layout={"flex_flow": "row wrap"})
-        super().__init__([row, self.busy, self.picture, self.words])
+        shown = ipywidgets.Box(row or [*controls.values()], layout={"flex_flow": "row wrap"})
+        super().__init__([shown, self.busy, self.words, self.picture])
         for control in controls.values():
             control.observe(self.update, "value")
         self.update()
+
+    def __repr__(self) -> str:
+        """Say what to do where there is no kernel to draw it."""
+        names = ", ".join(control.description for control in self.controls.values())
+        return f"An explorer ({names}). It is alive while its kernel is: run this cell again."
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -74,9 +81,10 @@ class Explorer(ipywidgets.VBox):
         self.busy.value = _status("Computing …")
         try:
             drawing = self.draw(**self.settings)
+            if self._limit(drawing):  # there is room again for what the reader chose
+                drawing = self.draw(**self.settings)
             self.picture.value = _image(drawing)
             self.words.value = _spoken(drawing.words)
-            self._limit(drawing)
         except Exception as error:  # a reader sees a sentence, not a traceback
             kept = "The picture is still that of the last settings that worked."
             self.words.value = _spoken(f"<p><b>{sentence(error)}</b> {kept}</p>")
@@ -93,13 +101,25 @@ class Explorer(ipywidgets.VBox):
             self.is_quiet = False
         self.update()
 
-    def _limit(self, drawing: Drawing) -> None:
-        """Let sliders end where what they choose from ends; the drawing did so already."""
+    def _limit(self, drawing: Drawing) -> bool:
+        """Let sliders end where what they choose from ends; the drawing did so already.
+
+        What was chosen beyond the end comes back when there is room for it; tell whether it did.
+        """
         last = {} if drawing.steps is None else {"step": drawing.steps - 1}
-        self.is_quiet = True
+        is_back, self.is_quiet = False, True
         for name, most in {**last, **drawing.ends}.items():
-            self.controls[name].max = most
+            control = self.controls[name]
+            chosen = now = control.value
+            if now == control.max:  # perhaps not by the reader
+                chosen = self.wanted.pop(name, now)
+            if chosen > most:
+                self.wanted[name] = chosen
+            control.max = most
+            control.value = min(chosen, most)
+            is_back |= control.value > now
         self.is_quiet = False
+        return is_back
 
 
 def _status(text: str) -> str:
@@ -113,10 +133,9 @@ def _spoken(words: str) -> str:
 
 def _image(drawing: Drawing) -> str:
     data = base64.b64encode(plots.png(drawing.figure)).decode()
-    look = f"max-width:100%;height:auto;background:{plots.PAPER}"
-    return (
-        f'<img alt="{html.escape(drawing.alt)}" style="{look}" src="data:image/png;base64,{data}">'
-    )
+    look = f"min-width:38em;max-width:100%;height:auto;background:{plots.PAPER}"
+    image = f'<img alt="{html.escape(drawing.alt)}" style="{look}" src="data:image/png;base64,'
+    return f'<div style="overflow-x:auto">{image}{data}"></div>'
 
 
 def sentence(error: Exception) -> str:
@@ -150,6 +169,14 @@ def make_button(description: str, tip: str, action: Callable[[], None]) -> ipywi
     button = ipywidgets.Button(description=description, tooltip=tip, layout={"width": "auto"})
     button.on_click(lambda _: action())
     return button
+
+
+def row_of(controls: Mapping[str, ipywidgets.Widget], **beside: Any) -> list[ipywidgets.Widget]:
+    """Put buttons next to the controls that they belong to, by the name of the control."""
+    return [
+        ipywidgets.HBox([control, *beside[name]]) if name in beside else control
+        for name, control in controls.items()
+    ]
 
 
 def sequence_number() -> tuple[ipywidgets.BoundedIntText, ipywidgets.Button]:

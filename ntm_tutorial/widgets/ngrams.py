@@ -22,6 +22,7 @@ from ntm_tutorial.widgets.explorer import (
     make_slider,
     paragraphs,
     plain_text,
+    row_of,
 )
 from ntm_tutorial.widgets.shelf import Models, Shelf, focus_of, tape_at
 
@@ -54,8 +55,8 @@ def ngrams_explorer(models: Models = None, sequence: Any = None) -> Explorer:
     seen = "The last bit seen; predicted is the next"
     controls = {
         "bits": make_control(
-            ipywidgets.Textarea, "Bits", "Zeros and ones; spaces do not count", _spaced(start),
-            rows=5,
+            ipywidgets.Text, "Bits", "Zeros and ones, then Enter; spaces do not count",
+            _spaced(start),
         ),
         "step": make_slider("Step", seen, len(start) // 2, 0, len(start) - 1),
         "memory": make_control(
@@ -63,6 +64,7 @@ def ngrams_explorer(models: Models = None, sequence: Any = None) -> Explorer:
         ),
     }  # fmt: skip
     field, step = controls["bits"], controls["step"]
+    field.layout.width = "min(100%, 60em)"
 
     def flip() -> None:
         with contextlib.suppress(ValueError):  # the field says already what is wrong with it
@@ -74,10 +76,9 @@ def ngrams_explorer(models: Models = None, sequence: Any = None) -> Explorer:
     def new_table() -> None:
         field.value = _spaced(_sampled_bits(next(tables)))
 
-    return Explorer(draw, controls, [
-        make_button("Flip this bit", "Turn the last bit seen from 0 to 1 or from 1 to 0", flip),
-        make_button("New table", "Draw 32 new probabilities, and 200 bits from them", new_table),
-    ])  # fmt: skip
+    turn = make_button("Flip this bit", "Turn the last bit seen from 0 to 1 or from 1 to 0", flip)
+    table = make_button("New table", "Draw 32 new probabilities, and 200 bits from them", new_table)
+    return Explorer(draw, controls, row_of(controls, bits=[table], step=[turn]))
 
 
 def parse_bits(text: str) -> Tensor:
@@ -137,14 +138,19 @@ def _draw_ngrams(shelf: Shelf, bits: Tensor, step: int, memory: str) -> Drawing:
 def _counted(bits: Tensor, step: int) -> str:
     """Say which context the step has, and what followed it so far."""
     if step < CONTEXT - 1:
-        return f"After {step + 1} bits there is no context of {CONTEXT} bits yet: the optimum is ½."
+        seen = "1 bit" if step == 0 else f"{step + 1} bits"
+        return f"After {seen} there is no context of {CONTEXT} bits yet: the optimum is ½."
     zeros, ones = counts(bits[:, None])[step, 0].tolist()
     return (
         f"After step {step} the last {CONTEXT} bits are "
-        f"<b>{_text(bits[step - CONTEXT + 1 : step + 1])}</b>. So far a 1 followed them {ones} "
-        f"times and a 0 {zeros} times: optimal is ({ones} + ½) / ({ones} + {zeros} + 1) = "
-        f"{(ones + 0.5) / (ones + zeros + 1):.3f}."
+        f"<b>{_text(bits[step - CONTEXT + 1 : step + 1])}</b>. So far a 1 followed them "
+        f"{_times(ones)} and a 0 {_times(zeros)}: optimal is "
+        f"({ones} + ½) / ({ones} + {zeros} + 1) = {(ones + 0.5) / (ones + zeros + 1):.3f}."
     )
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _compared(predictions: dict[str, Tensor], bits: Tensor, step: int) -> str:
@@ -153,7 +159,7 @@ def _compared(predictions: dict[str, Tensor], bits: Tensor, step: int) -> str:
     rows = []
     for name, ones in predictions.items():
         said = ones[:-1].where(bits[1:] == 1, 1 - ones[:-1])[CONTEXT - 1 :]
-        cost = -said.log2().sum().item()
+        cost = 0.0 - said.log2().sum().item()  # not "-0.0" where nothing was paid
         rows.append(
             f"<tr><td>{html.escape(name)}</td><td>&nbsp;{ones[step]:.3f}</td>"
             f"<td>&nbsp;{cost:.1f}</td></tr> "
@@ -175,6 +181,6 @@ def _again(trace: NTMTrace, bits: Tensor, step: int) -> str:
     same = int((place[earlier] == place[step]).sum())
     steps = ", ".join(map(str, earlier[-6:].tolist()))
     return (
-        f"It met this context {len(earlier)} times before, last at step {steps}; at {same} of "
+        f"It met this context {_times(len(earlier))} before, last at step {steps}; at {same} of "
         f"them its read head was on the same location."
     )

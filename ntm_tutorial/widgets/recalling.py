@@ -18,6 +18,7 @@ from ntm_tutorial.widgets.explorer import (
     make_slider,
     paragraphs,
     plain_text,
+    row_of,
     sequence_number,
 )
 from ntm_tutorial.widgets.shelf import Models, Shelf, run_lanes
@@ -67,7 +68,7 @@ def associative_recall_explorer(
             "Step", "Which step's memory to show", SPAN * (items + 1) + 1, 0, SPAN * (most + 2) - 1
         ),
     }
-    return Explorer(draw, controls, [button])
+    return Explorer(draw, controls, row_of(controls, number=[button]))
 
 
 def _draw_recall(

@@ -1,5 +1,8 @@
 """Chapter 11: priority sort, with a slider for the priority of each vector."""
 
+from collections.abc import Callable
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import ipywidgets
@@ -15,13 +18,26 @@ from ntm_tutorial.widgets.copying import own_vectors
 from ntm_tutorial.widgets.explorer import (
     Drawing,
     Explorer,
+    make_button,
     make_control,
     make_slider,
     paragraphs,
     plain_text,
+    row_of,
     sequence_number,
 )
 from ntm_tutorial.widgets.shelf import Models, Shelf, focus_of, run_lanes
+
+ORDERS: list[tuple[str, str, Callable[[int, int], float]]] = [
+    ("In order", "The first vector gets the highest priority", lambda i, n: 1 - (2 * i + 1) / n),
+    ("In reverse", "The last vector gets the highest priority", lambda i, n: (2 * i + 1) / n - 1),
+    (
+        "Crowded",
+        "All priorities lie in a narrow range, mixed",
+        lambda i, n: 0.4 * ((7 * i) % n) / n - 0.2,
+    ),
+]
+"""Buttons: their names, what they do, and the priority of each vector of so many."""
 
 
 def priority_sort_explorer(
@@ -74,9 +90,24 @@ def priority_sort_explorer(
             knob.value = value
         explorer.is_quiet = before
 
+    def arranged(order: Callable[[int, int], float]) -> None:
+        """Give the vectors the priorities of an order that shows something."""
+        with explorer.quiet():
+            for place, knob in enumerate(knobs):
+                knob.value = round(order(place, items), 2)
+
+    def as_drawn() -> None:
+        with explorer.quiet():
+            turn_knobs(SimpleNamespace(new=number.value))
+
     number.observe(turn_knobs, "value")  # first, so that they are turned when the explorer draws
+    row = row_of(controls, number=[button])
     controls |= {f"priority_{place + 1}": knob for place, knob in enumerate(knobs)}
-    explorer = Explorer(draw, controls, [button])
+    orders = [make_button(name, tip, partial(arranged, order)) for name, tip, order in ORDERS]
+    orders.append(make_button("As drawn", "The priorities that the sequence came with", as_drawn))
+    scrolls = {"overflow": "auto hidden", "width": "100%"}
+    row += [ipywidgets.HBox(orders), ipywidgets.HBox(knobs, layout=scrolls)]
+    explorer = Explorer(draw, controls, row)
     return explorer
 
 

@@ -1,0 +1,262 @@
+"""One wrong argument: a sentence that names it, never a hang, a NaN or an error from within."""
+
+import inspect
+import math
+import re
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any, NamedTuple
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from ntm_tutorial import NTM, TASKS, LSTMBaseline, addressing, evaluation, memory, plots, pretrained
+from ntm_tutorial.heads import Heads
+from ntm_tutorial.lab import results, sweeps
+from ntm_tutorial.playground import golden_case
+from ntm_tutorial.recipes import recipe
+from ntm_tutorial.tasks import dynamic_ngrams, priority_sort, repeat_copy
+from ntm_tutorial.training import History, train
+
+SECONDS = 10
+"""After so long a call hangs."""
+
+
+class Call(NamedTuple):
+    """A function, and arguments with which it works."""
+
+    function: Callable[..., Any]
+    arguments: dict[str, Any]
+
+
+def weights(*shape: int) -> Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(0)).softmax(-1)
+
+
+def numbers(*shape: int) -> Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(1))
+
+
+@cache
+def calls() -> dict[str, Call]:
+    """Return a call of every kind of public function, by name."""
+    torch.manual_seed(0)
+    ntm = NTM(9, 8, controller_size=6, memory_locations=5, memory_width=4)
+    lstm = LSTMBaseline(9, 8, hidden_size=4, layers=1)
+    copy, repeat, recall, ngrams, sort = TASKS.values()
+    episode = copy.sample(2, length=3)
+    logits = torch.zeros_like(episode.targets)
+    generator = torch.Generator()
+    history = History([2, 4], [9.0, 8.0], [9.0, 1.0], [3.0, 1.0], [0.1, 0.2])
+    found = evaluation.evaluate(lstm, copy, sequences=2, length=3)
+    small: dict[str, Any] = {"controller_size": 6, "memory_locations": 5, "memory_width": 4}
+    table = [
+        Call(addressing.cosine_similarity, {"memory": numbers(2, 5, 4), "key": numbers(2, 1, 4)}),
+        Call(addressing.content_weighting, {
+            "memory": numbers(2, 5, 4), "key": numbers(2, 1, 4), "key_strength": numbers(2, 1, 1),
+        }),
+        Call(addressing.interpolate, {
+            "content": weights(2, 1, 5), "previous": weights(2, 1, 5), "gate": numbers(2, 1, 1),
+        }),
+        Call(addressing.shift, {
+            "weighting": weights(2, 1, 5), "shift_weighting": weights(2, 1, 3),
+        }),
+        Call(addressing.sharpen, {
+            "weighting": weights(2, 1, 5), "sharpening": 1 + numbers(2, 1, 1),
+        }),
+        Call(memory.read, {"memory": numbers(2, 5, 4), "weighting": weights(2, 1, 5)}),
+        Call(memory.erase, {
+            "memory": numbers(2, 5, 4), "weighting": weights(2, 1, 5),
+            "erase_vector": numbers(2, 1, 4),
+        }),
+        Call(memory.add, {
+            "memory": numbers(2, 5, 4), "weighting": weights(2, 1, 5),
+            "add_vector": numbers(2, 1, 4),
+        }),
+        Call(Heads, {
+            "controller_size": 6, "read_heads": 1, "write_heads": 1, "memory_width": 4,
+            "shift_range": 1,
+        }),
+        Call(NTM, {
+            "input_size": 9, "output_size": 8, "controller": "lstm", "controller_layers": 1,
+            "read_heads": 1, "write_heads": 1, "shift_range": 1, **small,
+        }),
+        Call(ntm.forward, {"inputs": episode.inputs, "state": ntm.initial_state(2)}),
+        Call(ntm.trace, {"inputs": episode.inputs}),
+        Call(ntm.step, {"x": episode.inputs[0], "state": ntm.initial_state(2)}),
+        Call(ntm.initial_state, {"batch_size": 2}),
+        Call(LSTMBaseline, {"input_size": 9, "output_size": 8, "hidden_size": 4, "layers": 1}),
+        Call(lstm.forward, {"inputs": episode.inputs, "state": lstm.initial_state(2)}),
+        Call(lstm.step, {"x": episode.inputs[0], "state": lstm.initial_state(2)}),
+        Call(lstm.initial_state, {"batch_size": 2}),
+        Call(copy.sample, {"batch_size": 2, "generator": generator, "length": 3}),
+        Call(repeat.sample, {"batch_size": 2, "length": 3, "repeats": 2}),
+        Call(recall.sample, {"batch_size": 2, "items": 3}),
+        Call(ngrams.sample, {"batch_size": 2, "length": 9}),
+        Call(sort.sample, {"batch_size": 2, "items": 5, "answers": 3}),
+        Call(copy.draw, {"batch_size": 2, "generator": generator, "share": 0.5}),
+        Call(dynamic_ngrams.optimal_predictions, {"bits": (numbers(9, 2) > 0.5).float()}),
+        Call(dynamic_ngrams.counts, {"bits": (numbers(9, 2) > 0.5).float()}),
+        Call(priority_sort.arrange, {
+            "vectors": (numbers(5, 2, 8) > 0.5).float(), "priorities": numbers(5, 2), "answers": 3,
+        }),
+        Call(repeat_copy.mistakes, {
+            "logits": torch.zeros(9, 2, 9), "episode": repeat.sample(2, length=2, repeats=3),
+        }),
+        Call(evaluation.bits_per_sequence, {"logits": logits, "episode": episode}),
+        Call(evaluation.wrong_bits, {"logits": logits, "episode": episode}),
+        Call(evaluation.divergence, {"logits": logits, "probabilities": numbers(*logits.shape)}),
+        Call(evaluation.evaluate, {
+            "model": lstm, "task": copy, "sequences": 2, "seed": 0, "batch_size": 2, "length": 3,
+        }),
+        Call(evaluation.sweep, {
+            "model": lstm, "task": copy, "name": "length", "values": (1, 2), "sequences": 2,
+        }),
+        Call(evaluation.validation_episode, {"task": copy, "seed": 0, "sequences": 2, "length": 2}),
+        Call(evaluation.testing_seed, {"seed": 0}),
+        Call(recipe, {"task_name": "copy", "model_name": "lstm"}),
+        Call(recipe("copy", "ntm-lstm").build, {"seed": 0}),
+        Call(pretrained.load, {"task_name": "copy", "model_name": "ntm-lstm"}),
+        Call(train, {
+            "model": lstm, "task": copy, "sequences": 4, "batch_size": 2, "learning_rate": 1e-3,
+            "seed": 0, "validate_every": 2, "validation_sequences": 2, "progress": False,
+        }),
+        Call(sweeps.runs, {"task_name": "copy", "model_name": "lstm", "seeds": [0]}),
+        Call(sweeps.parse_setting, {"text": "ramp=0"}),
+        Call(results.spread, {"values": [1.0, 2.0]}),
+        Call(golden_case, {"model": lstm, "task": copy, "seed": 0, "length": 2}),
+        Call(plots.matrix, {"values": numbers(3, 4), "title": "x"}),
+        Call(plots.sequence, {"rows": {"a": numbers(5, 3)}, "title": "x", "arrows": [1]}),
+        Call(plots.episode, {
+            "episode": episode, "outputs": numbers(*episode.targets.shape), "index": 1,
+        }),
+        Call(plots.targets_and_outputs, {
+            "answers": {"NTM": [("case", numbers(5, 8), numbers(5, 8))]},
+        }),
+        Call(plots.learning_curves, {
+            "histories": {"lstm": history}, "title": "x", "goal": 0.1, "floor": 1e-3,
+        }),
+        Call(plots.by_difficulty, {
+            "results": {"lstm": {1: found, 2: found}}, "name": "length", "trained_to": 20,
+        }),
+        Call(plots.strips, {"panels": {"copy": {"lstm": [1.0, 2.0]}}, "label": "x", "floor": 0.1}),
+        Call(plots.predictions, {"bits": torch.ones(9), "predictions": {"NTM": torch.ones(8)}}),
+        Call(plots.recall_steps, {"table": numbers(2, 8), "label": "x"}),
+        Call(plots.timeline, {"panels": [("a", numbers(5, 3))], "step": 1}),
+    ]  # fmt: skip
+    return {
+        f"{getattr(call.function, '__qualname__', call.function)} {place}": call
+        for place, call in enumerate(table)
+    }
+
+
+TENSORS: dict[str, Callable[[Tensor], Tensor]] = {
+    "one row fewer": lambda x: x[:-1],
+    "one column fewer": lambda x: x[..., :-1],
+    "a dimension more": lambda x: x[None],
+    "a dimension fewer": lambda x: x[0] if x.dim() else x[None],
+    "whole numbers": lambda x: x.long(),
+    "another precision": lambda x: x.half(),
+    "complex numbers": lambda x: x.cfloat(),
+    "truth values": lambda x: x > 0.5,
+    "elsewhere": lambda x: x.to("meta"),
+    "empty": lambda x: x[..., :0],
+    "transposed": lambda x: x.transpose(0, -1),
+    "scaled": lambda x: x * 1e4,
+    "below zero": lambda x: -x - 1,
+    "zeros": torch.zeros_like,
+}
+NUMBERS: list[Any] = [
+    -1, 0, 1, 3, 1.5, -0.5, 1e-30, True, math.nan, math.inf, -math.inf, np.int8(2), np.float32(0.5),
+    10**400, -(10**9),
+]  # fmt: skip
+OTHERS: list[Any] = [
+    None, "", "x", b"x", [], [1], (1, 2), {}, {"a": 1}, object(), torch.ones(2, 3), np.ones(3),
+    int, lambda: None,
+]  # fmt: skip
+
+
+def wrong_values(value: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return values of the right kind that may be wrong, and values of other kinds."""
+    tensors: dict[str, Any] = {}
+    if isinstance(value, Tensor):
+        tensors = {name: change(value) for name, change in TENSORS.items() if value.dim()}
+    plain = {repr(one)[:30]: one for one in NUMBERS}
+    others = {re.sub(" at 0x.*", "", repr(one))[:30]: one for one in OTHERS}
+    if isinstance(value, Tensor):
+        return tensors, plain | others
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return plain, others
+    if isinstance(value, str):
+        return {"''": "", "'x'": "x", "long": "x" * 1000}, plain | others
+    return {}, plain | others
+
+
+@contextmanager
+def no_hang() -> Iterator[None]:
+    def stop(*_: Any) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def tensors_in(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, tuple | list):
+        for part in value:
+            yield from tensors_in(part)
+
+
+def is_finite(values: Any) -> bool:
+    return all(
+        bool(one.isfinite().all()) for one in tensors_in(values) if one.device.type != "meta"
+    )
+
+
+def outcome(call: Call, name: str, value: Any) -> str:
+    """Tell what comes of a call with one argument changed."""
+    given_now = call.arguments | {name: value}
+    torch.manual_seed(0)
+    try:
+        with no_hang():
+            answer = call.function(**given_now)
+    except (ValueError, TypeError, FileNotFoundError) as error:
+        return "told" if names(str(error), name) else f"unclear {type(error).__name__}: {error}"
+    except TimeoutError:
+        return "hang"
+    except FloatingPointError:  # a training that blows up says so
+        return "told"
+    except Exception as error:
+        return f"internal {type(error).__name__}: {error}"
+    finally:
+        plt.close("all")
+    return "NaN" if is_finite([*given_now.values()]) and not is_finite(answer) else "answered"
+
+
+def names(sentence: str, argument: str) -> bool:
+    return re.search(rf"\b{argument.rstrip('s')}", sentence) is not None
+
+
+def survey() -> dict[str, dict[str, str]]:
+    """Try everything: what comes of each wrong value, by its kind and by the call."""
+    found: dict[str, dict[str, str]] = {"right kind": {}, "other kind": {}}
+    for title, call in calls().items():
+        for name, value in call.arguments.items():
+            for kind, values in zip(found, wrong_values(value), strict=True):
+                for label, wrong in values.items():
+                    found[kind][f"{title}({name}={label})"] = outcome(call, name, wrong)
+    return found
