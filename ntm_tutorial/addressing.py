@@ -17,6 +17,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ntm_tutorial.checks import check_together
+
 NORM_FLOOR = 1e-8
 """A shorter vector counts as having this length, so that a zero vector gives similarity 0."""
 HUGE = 2.0**32
@@ -36,6 +38,7 @@ def cosine_similarity(
     Raises:
         ValueError: if the shapes do not fit together.
     """
+    check_together(memory=memory, key=key)
     if memory.dim() != 3 or key.dim() != 3 or memory.shape[::2] != key.shape[::2]:
         raise ValueError(
             f"key: expected shape (B, H, M) to fit memory (B, N, M) = {tuple(memory.shape)}, "
@@ -90,6 +93,7 @@ def interpolate(
     Raises:
         ValueError: if the shapes do not fit together.
     """
+    check_together(content=content, previous=previous)
     if content.shape != previous.shape:
         raise ValueError(
             f"previous: expected the shape of content, {tuple(content.shape)}, "
@@ -113,6 +117,7 @@ def shift(
     Raises:
         ValueError: if the shapes do not fit, the number of shifts is even, or it exceeds ``N``.
     """
+    check_together(weighting=weighting, shift_weighting=shift_weighting)
     shifts, locations = shift_weighting.shape[-1], weighting.shape[-1]
     if shift_weighting.shape[:-1] != weighting.shape[:-1] or weighting.dim() != 3:
         raise ValueError(
@@ -153,8 +158,9 @@ def sharpen(
 
 def _check_scalar(name: str, value: Tensor, weighting: Tensor) -> None:
     """Refuse anything but one number per sequence and head."""
-    if value.shape[:-1] != weighting.shape[:-1] or value.shape[-1] != 1:
+    check_together(weighting=weighting, **{name: value})
+    if value.shape[:-1] != weighting.shape[:-1] or value.shape[-1] != 1 or value.dim() != 3:
         raise ValueError(
-            f"{name}: expected shape (B, H, 1) = {(*weighting.shape[:-1], 1)}, "
+            f"{name}: expected shape (B, H, 1) = {(*weighting.shape[:-1], 1)}, as weighting has, "
             f"got {tuple(value.shape)}"
         )

@@ -7,6 +7,9 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+LARGEST = 2**62
+"""No size, count or seed is larger: PyTorch could not hold it."""
+
 
 def whole(name: str, value: Any, least: int | None = 1, most: int | None = None) -> int:
     """Return a whole number as Python's own; refuse any other, and one that is out of range.
@@ -24,8 +27,8 @@ def whole(name: str, value: Any, least: int | None = 1, most: int | None = None)
     except (TypeError, RuntimeError):
         number = None
     low, high = -math.inf if least is None else least, math.inf if most is None else most
-    if number is None or not low <= number <= high:
-        raise ValueError(f"{name}: expected a whole number{_range(low, high)}, got {value!r}")
+    if number is None or not low <= number <= min(high, LARGEST):
+        raise ValueError(f"{name}: expected a whole number{_range(low, high)}, got {value!r:.80}")
     return number
 
 
@@ -87,6 +90,37 @@ def check_inputs(
         raise ValueError(f"{name}: expected floating-point numbers, got {tensor.dtype}")
     if like is not None and not _same_type(tensor, like):
         raise ValueError(f"{name}: expected {like.dtype}, as the model has, got {tensor.dtype}")
+    if like is not None and tensor.device != like.device:
+        raise ValueError(f"{name}: expected {like.device}, as the model has, got {tensor.device}")
+
+
+def check_together(**tensors: Any) -> None:
+    """Refuse what cannot stand in one equation: no tensor, or numbers of another type or place.
+
+    Raises:
+        ValueError: naming the argument, what was given and what is allowed.
+    """
+    first, like = next(iter(tensors.items()))
+    for name, tensor in tensors.items():
+        if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
+            raise ValueError(f"{name}: expected floating-point numbers, got {_told(tensor)}")
+        if not _same_type(tensor, like) or tensor.device != like.device:
+            raise ValueError(
+                f"{name}: expected {like.dtype} on {like.device}, as {first} has, "
+                f"got {tensor.dtype} on {tensor.device}"
+            )
+
+
+def check_kind(name: str, value: Any, kind: type | tuple[type, ...]) -> None:
+    """Refuse what is not of a kind, such as a task.
+
+    Raises:
+        ValueError: naming the argument, what was given and what is allowed.
+    """
+    if not isinstance(value, kind):
+        kinds = kind if isinstance(kind, tuple) else (kind,)
+        wanted = " or ".join(one.__name__ for one in kinds)
+        raise ValueError(f"{name}: expected {wanted}, got {_told(value)}")
 
 
 def check_state(state: Any, shapes: Any, like: Tensor, part: str = "") -> None:
@@ -141,6 +175,7 @@ def check_logits(logits: Tensor, targets: Tensor) -> None:
     Raises:
         ValueError: naming what was given and what is allowed.
     """
+    check_together(targets=targets, logits=logits)
     if logits.shape != targets.shape:
         raise ValueError(
             f"logits: expected the targets' shape {tuple(targets.shape)}, got {tuple(logits.shape)}"

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from ntm_tutorial.checks import check_logits, check_positive
+from ntm_tutorial.checks import check_kind, check_logits, check_positive, check_together
 from ntm_tutorial.tasks import Episode, Task
 from ntm_tutorial.tasks.base import per_sequence
 
@@ -28,6 +28,7 @@ def bits_per_sequence(logits: Float[Tensor, "T B O"], episode: Episode) -> Float
     Raises:
         ValueError: if the logits are not of the targets' shape.
     """
+    check_kind("episode", episode, Episode)
     check_logits(logits, episode.targets)
     loss = binary_cross_entropy_with_logits(logits, episode.targets, reduction="none")
     return (loss * _mask(episode)).sum((0, 2)) / math.log(2)
@@ -39,6 +40,7 @@ def wrong_bits(logits: Float[Tensor, "T B O"], episode: Episode) -> Int[Tensor, 
     Raises:
         ValueError: if the logits are not of the targets' shape.
     """
+    check_kind("episode", episode, Episode)
     check_logits(logits, episode.targets)
     wrong = (logits > 0) != (episode.targets > 0.5)
     return (wrong & _mask(episode)).sum((0, 2))
@@ -61,6 +63,7 @@ def divergence(
     Raises:
         ValueError: if the two differ in shape, or the probabilities are none.
     """
+    check_together(probabilities=probabilities, logits=logits)
     if logits.shape != probabilities.shape:
         raise ValueError(
             f"logits: expected the probabilities' shape {tuple(probabilities.shape)}, "
@@ -141,6 +144,8 @@ def evaluate(
         ValueError: if a number is out of range, or there is not one for each sequence.
     """
     check_positive(sequences=sequences, batch_size=batch_size)
+    check_kind("model", model, nn.Module)
+    check_kind("task", task, Task)
     each = {
         name: per_sequence(name, value, sequences) if isinstance(value, Tensor) else value
         for name, value in difficulty.items()
@@ -169,6 +174,10 @@ def sweep(
     Raises:
         ValueError: as ``evaluate`` does.
     """
+    check_kind("task", task, Task)
+    check_kind("values", values, Iterable)
+    if name not in task.training_range:
+        raise ValueError(f"name: expected one of {list(task.training_range)}, got {name!r:.80}")
     return {value: evaluate(model, task, **settings, **{name: value}) for value in values}
 
 
@@ -281,6 +290,8 @@ def validation_episode(task: Task, seed: int, sequences: int, **difficulty: int)
     Raises:
         ValueError: if a number is out of range.
     """
+    check_kind("task", task, Task)
+    check_positive(sequences=sequences)
     check_seed(seed)
     generator = torch.Generator().manual_seed(SEEDS + seed)
     return task.sample(sequences, generator=generator, **difficulty)
@@ -302,8 +313,8 @@ def check_seed(seed: int) -> None:
     Raises:
         ValueError: saying what was given.
     """
-    if not isinstance(seed, int) or not 0 <= seed < SEEDS:
-        raise ValueError(f"seed: expected a whole number from 0 to 2**30 - 1, got {seed!r}")
+    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < SEEDS:
+        raise ValueError(f"seed: expected a whole number from 0 to 2**30 - 1, got {seed!r:.80}")
 
 
 def _mask(episode: Episode) -> Tensor:

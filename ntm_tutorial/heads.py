@@ -12,6 +12,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
+from ntm_tutorial.checks import check_positive, whole
+
 
 class HeadParameters(NamedTuple):
     """What the controller tells its heads at one step.
@@ -56,6 +58,11 @@ class Heads(nn.Module):
         shift_range: int = 1,
     ) -> None:
         super().__init__()
+        check_positive(
+            controller_size=controller_size, memory_width=memory_width, write_heads=write_heads
+        )
+        whole("read_heads", read_heads, 0)
+        whole("shift_range", shift_range, 0)
         self.heads, self.write_heads = read_heads + write_heads, write_heads
         # What every head emits (its address), and what a write head emits besides.
         self.address_sizes = [memory_width, 1, 1, 2 * shift_range + 1, 1]

@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ntm_tutorial.checks import check_together
+
 
 def read(
     memory: Float[Tensor, "B N M"], weighting: Float[Tensor, "B H N"]
@@ -20,6 +22,7 @@ def read(
     Raises:
         ValueError: if the shapes do not fit together.
     """
+    check_together(memory=memory, weighting=weighting)
     _check_weighting(memory, weighting)
     return weighting @ memory
 
@@ -73,9 +76,11 @@ def _check_weighting(memory: Tensor, weighting: Tensor) -> None:
 
 
 def _check_write(memory: Tensor, weighting: Tensor, name: str, vector: Tensor) -> None:
+    check_together(memory=memory, weighting=weighting, **{name: vector})
     _check_weighting(memory, weighting)
     expected = (*weighting.shape[:2], memory.shape[2])
     if vector.shape != expected:
         raise ValueError(
-            f"{name}: expected shape (B, H, M) = {expected}, got {tuple(vector.shape)}"
+            f"{name}: expected shape (B, H, M) = {expected} to fit memory and weighting, "
+            f"got {tuple(vector.shape)}"
         )

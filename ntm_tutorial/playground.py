@@ -88,6 +88,8 @@ def pack(tensors: dict[str, Tensor]) -> Pack:
     """
     flat = torch.cat([tensor.detach().cpu().flatten().double() for tensor in tensors.values()])
     types = (torch.float16, torch.float32, torch.float64)
+    if bool(flat.isnan().any()):
+        raise ValueError("tensors: expected numbers, got NaN")
     dtype = next(dtype for dtype in types if torch.equal(flat.to(dtype).double(), flat))
     return {
         "bits": 8 * dtype.itemsize,

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from ntm_tutorial import speed
+from ntm_tutorial.checks import whole
 from ntm_tutorial.models import FAMILIES, family
 from ntm_tutorial.tasks import TASKS, Task
 
@@ -57,6 +58,7 @@ class Recipe:
     def build(self, seed: int = 0) -> nn.Module:
         """Build the model with a start drawn from ``seed``; the global random state is kept."""
         task: Task = TASKS[self.task]
+        seed = whole("seed", seed, None)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             model: Any = family(self.model).build(task.input_size, task.output_size, **self.network)

@@ -1,11 +1,13 @@
 """What every picture checks before it draws: that there is something, and that it fits."""
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ntm_tutorial.checks import check_kind, whole
 from ntm_tutorial.tasks import Episode
 
 Array = NDArray[np.float64]
@@ -17,8 +19,8 @@ def given(things: Any) -> Any:
     Raises:
         ValueError: if there are none.
     """
-    if not things:
-        raise ValueError("expected something to draw, got nothing")
+    if not isinstance(things, Collection) or isinstance(things, str) or not things:
+        raise ValueError(f"expected something to draw, got {things!r:.80}")
     return things
 
 
@@ -30,6 +32,9 @@ def as_array(name: str, values: Tensor, shape: str) -> Array:
     Raises:
         ValueError: if there are other dimensions, or no values.
     """
+    if not isinstance(values, Tensor) or values.is_complex() or values.is_meta:
+        shown = values.dtype if isinstance(values, Tensor) else type(values).__name__
+        raise ValueError(f"{name}: expected a tensor of real numbers ({shape}), got {shown}")
     dims, array = len(shape.split()), values.detach().cpu().double().numpy()
     while array.ndim > dims and array.shape[0] == 1:
         array = array[0]
@@ -56,8 +61,10 @@ def check_index(name: str, value: int, count: int) -> None:
     Raises:
         ValueError: naming the argument and what is allowed.
     """
-    if not 0 <= value < count:
-        raise ValueError(f"{name}: expected 0 to {count - 1}, got {value}")
+    try:
+        whole(name, value, 0, count - 1)
+    except ValueError:
+        raise ValueError(f"{name}: expected 0 to {count - 1}, got {value!r:.80}") from None
 
 
 def check_probabilities(name: str, values: Tensor) -> None:
@@ -66,6 +73,7 @@ def check_probabilities(name: str, values: Tensor) -> None:
     Raises:
         ValueError: saying what was given, and that logits need a sigmoid.
     """
+    as_array(name, values.flatten(), "any")
     if values.min() < 0 or values.max() > 1:
         raise ValueError(
             f"{name}: expected probabilities from 0 to 1, got {values.min():.3g} to "
@@ -79,6 +87,7 @@ def one_sequence(episode: Episode, index: int) -> tuple[Tensor, Tensor, Tensor]:
     Raises:
         ValueError: if there is no such sequence.
     """
+    check_kind("episode", episode, Episode)
     check_index("index", index, episode.inputs.shape[1])
     mask = episode.mask if episode.mask.dim() == 1 else episode.mask[:, index]
     end = int(mask.nonzero().max()) + 1

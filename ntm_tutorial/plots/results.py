@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter
 
+from ntm_tutorial.checks import check_number
 from ntm_tutorial.evaluation import Evaluation
 from ntm_tutorial.plots.checks import given
 from ntm_tutorial.plots.drawing import write_title
@@ -58,8 +59,11 @@ def learning_curves(
     Raises:
         ValueError: if there is no history, or ``floor`` is not positive.
     """
+    check_number("floor", floor)
     if floor <= 0:
         raise ValueError(f"floor: expected a positive number, got {floor}")
+    if goal is not None:
+        check_number("goal", goal)
     figure, axis = plt.subplots(figsize=(WIDTH, 3.4))
     _draw_curves(axis, histories, floor)
     if goal is not None:
@@ -153,6 +157,8 @@ def strips(
     Raises:
         ValueError: if there is nothing to draw.
     """
+    if floor is not None:
+        check_number("floor", floor)
     keys = [Line2D([], [], color=INK, marker="|", markersize=12, linestyle="", label="median")]
     if paper:
         bar = {"color": FAINT, "linewidth": 4, "marker": "|", "markersize": 7}
@@ -284,6 +290,8 @@ def by_difficulty(
     Raises:
         ValueError: if there are no results.
     """
+    if trained_to is not None:
+        check_number("trained_to", trained_to)
     figure, (wrong, perfect) = plt.subplots(1, 2, figsize=(WIDTH, 3.2))
     for place, (model, found) in enumerate(given(results).items()):
         values, look = sorted(given(found)), look_of(model, place)

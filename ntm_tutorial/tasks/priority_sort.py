@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
-from ntm_tutorial.checks import check_logits, whole
+from ntm_tutorial.checks import check_logits, check_together, whole
 from ntm_tutorial.tasks.base import (
     Difficulty,
     Episode,
@@ -105,6 +105,7 @@ def arrange(
             -1 to 1, or ``answers`` is not from 1 to L.
     """
     bits, shape = PrioritySort.bits, tuple(vectors.shape)
+    check_together(vectors=vectors, priorities=priorities)
     if len(shape) != 3 or shape[2] != bits or vectors.numel() == 0:
         raise ValueError(f"vectors: expected shape (L, B, {bits}), got {shape}")
     if priorities.shape != shape[:2] or not bool((priorities.abs() <= 1).all()):
