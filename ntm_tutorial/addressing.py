@@ -161,6 +161,6 @@ def _check_scalar(name: str, value: Tensor, weighting: Tensor) -> None:
     check_together(weighting=weighting, **{name: value})
     if value.shape[:-1] != weighting.shape[:-1] or value.shape[-1] != 1 or value.dim() != 3:
         raise ValueError(
-            f"{name}: expected shape (B, H, 1) = {(*weighting.shape[:-1], 1)}, as weighting has, "
+            f"{name}: expected shape (B, H, 1) = {(*weighting.shape[:-1], 1)}, "
             f"got {tuple(value.shape)}"
         )

@@ -81,6 +81,5 @@ def _check_write(memory: Tensor, weighting: Tensor, name: str, vector: Tensor) -
     expected = (*weighting.shape[:2], memory.shape[2])
     if vector.shape != expected:
         raise ValueError(
-            f"{name}: expected shape (B, H, M) = {expected} to fit memory and weighting, "
-            f"got {tuple(vector.shape)}"
+            f"{name}: expected shape (B, H, M) = {expected}, got {tuple(vector.shape)}"
         )

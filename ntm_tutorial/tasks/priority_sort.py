@@ -109,9 +109,10 @@ def arrange(
     if len(shape) != 3 or shape[2] != bits or vectors.numel() == 0:
         raise ValueError(f"vectors: expected shape (L, B, {bits}), got {shape}")
     if priorities.shape != shape[:2] or not bool((priorities.abs() <= 1).all()):
+        largest = priorities.abs().amax() if priorities.numel() else 0
         raise ValueError(
             f"priorities: expected numbers from -1 to 1 of shape {shape[:2]}, got shape "
-            f"{tuple(priorities.shape)}, largest size {priorities.abs().max():g}"
+            f"{tuple(priorities.shape)}, largest size {largest:g}"
         )
     counts = torch.full((shape[1],), shape[0])
     wanted = torch.full_like(counts, whole("answers", answers, most=shape[0]))
