@@ -329,7 +329,8 @@ def by_repetition(
     figure, row = plt.subplots(1, len(given(panels)), squeeze=False, figsize=(WIDTH, 2.9))
     for axis, (title, models) in zip(row[0], panels.items(), strict=True):
         for place, (model, shares) in enumerate(given(models).items()):
-            axis.plot(range(1, len(shares) + 1), shares, **look_of(model, place) | {"markersize": 3})
+            look = look_of(model, place) | {"markersize": 3}
+            axis.plot(range(1, len(shares) + 1), shares, **look)
         repetitions = max(map(len, models.values()))
         axis.set(xlim=(0.5, repetitions + 0.5), xlabel="repetition")
         axis.set_title(title, size=8.5)
