@@ -440,10 +440,8 @@ def test_learning_curves_of_many_runs_are_thin_and_their_median_is_thick() -> No
     assert {line.get_color() for line in (*thin, median)} == {plots.COLOURS["lstm"]}
     assert list(alone.get_ydata()) == [9, 1]
     (legend,) = axis.figure.legends
-    names = ["LSTM", "NTM, LSTM controller", "where the paper's curve ends"]
+    names = ["LSTM", "NTM, LSTM controller"]
     assert [text.get_text() for text in legend.get_texts()] == names
-    five = plots.curve_panels({str(task): panels["sort"] for task in range(5)})
-    assert not five.legends and five.axes[5].get_legend(), "it fills the panel that is over"
 
 
 def test_curve_panels_and_where_the_papers_curves_end() -> None:
