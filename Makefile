@@ -68,10 +68,11 @@ latex: ## install the XeLaTeX that the PDF needs, as root on Debian or Ubuntu
 browser: .venv/stamp ## find the Chromium that the tests open the pages in, or install one
 	$(BIN)/python tools/browser.py
 
-lint: .venv/stamp ## check style and types: ruff, mypy
+lint: .venv/stamp ## check style, types and who imports whom: ruff, mypy, import-linter
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 format: .venv/stamp ## put code and notebooks into the house style
 	$(BIN)/ruff check --fix $(CODE)
