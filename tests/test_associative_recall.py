@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from ntm_tutorial import pretrained
+from ntm_tutorial.analysis import last_written, phase
 from ntm_tutorial.evaluation import Evaluation, evaluate
 from ntm_tutorial.recipes import MODELS
 from ntm_tutorial.tasks import TASKS
-from ntm_tutorial.tasks.associative_recall import last_written, phase
 
 TASK = TASKS["associative-recall"]
 

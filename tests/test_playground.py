@@ -14,9 +14,9 @@ import torch
 from playwright.sync_api import Locator, Page
 
 from ntm_tutorial import NTM, TASKS, LSTMBaseline, addressing, playground, plots, pretrained
-from ntm_tutorial.tasks.associative_recall import last_written, phase
+from ntm_tutorial.analysis import fit_writes, last_written, phase
 from ntm_tutorial.tasks.dynamic_ngrams import counts, optimal_predictions
-from ntm_tutorial.tasks.priority_sort import arrange, fit_writes
+from ntm_tutorial.tasks.priority_sort import arrange
 from tests.browser import DESKTOP, PHONE, Tab, Tally, Visit, axe_violations
 from tools.links import ROOT
 

@@ -10,10 +10,11 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from ntm_tutorial import evaluate, pretrained, wrong_bits
+from ntm_tutorial.analysis import fit_heads, fit_writes, right_rows, unroll
 from ntm_tutorial.evaluation import Evaluation
 from ntm_tutorial.recipes import MODELS
 from ntm_tutorial.tasks import TASKS, Episode
-from ntm_tutorial.tasks.priority_sort import arrange, fit_heads, fit_writes, right_rows, unroll
+from ntm_tutorial.tasks.priority_sort import arrange
 
 TASK = TASKS["priority-sort"]
 
@@ -90,7 +91,7 @@ class TestRightRows:
         with pytest.raises(ValueError, match=r"^logits: expected .*\(37, 3, 8\), got \(37, 3, 9\)"):
             right_rows(torch.zeros(37, 3, 9), drawn())
         mixed = TASK.sample(2, items=torch.tensor([3, 4]), answers=2)
-        with pytest.raises(ValueError, match=r"^episode: expected the same items and answers"):
+        with pytest.raises(ValueError, match=r"^episode: expected the same items for all"):
             right_rows(torch.zeros(mixed.targets.shape), mixed)
 
 

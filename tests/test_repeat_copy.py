@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from ntm_tutorial import evaluation, pretrained, wrong_bits
+from ntm_tutorial.analysis import Mistakes, mistakes
 from ntm_tutorial.recipes import MODELS
 from ntm_tutorial.tasks import TASKS, Episode
-from ntm_tutorial.tasks.repeat_copy import Mistakes, mistakes
 
 TASK = TASKS["repeat-copy"]
 
@@ -74,7 +74,7 @@ class TestMistakes:
         with pytest.raises(ValueError, match=r"^logits: expected .*\(10, 2, 9\), got \(10, 2, 8\)"):
             mistakes(torch.zeros(10, 2, 8), asked())
         mixed = TASK.sample(2, length=2, repeats=torch.tensor([1, 2]))
-        with pytest.raises(ValueError, match=r"^episode: expected one length and one repeat count"):
+        with pytest.raises(ValueError, match=r"^episode: expected the same repeats for all"):
             mistakes(torch.zeros(mixed.targets.shape), mixed)
 
 

@@ -28,9 +28,10 @@ from ntm_tutorial import (
     pretrained,
     widgets,
 )
+from ntm_tutorial.analysis import fit_writes, right_rows
 from ntm_tutorial.evaluation import wrong_bits
 from ntm_tutorial.tasks.dynamic_ngrams import optimal_predictions
-from ntm_tutorial.tasks.priority_sort import arrange, fit_writes, right_rows
+from ntm_tutorial.tasks.priority_sort import arrange
 from ntm_tutorial.widgets.copying import numbered_episode
 from ntm_tutorial.widgets.recalling import _path, numbered_list
 from ntm_tutorial.widgets.shelf import tape_at

@@ -44,7 +44,7 @@ class LSTMBaseline(nn.Module):
     def reset_parameters(self) -> None:
         """Draw all weights anew, as when the model was built."""
         for part in (*self.layers, self.output):
-            part.reset_parameters()  # type: ignore[operator]
+            part.reset_parameters()
         nn.init.zeros_(self.initial_hidden)
         nn.init.zeros_(self.initial_cell)
 

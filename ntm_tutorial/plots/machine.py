@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
+from ntm_tutorial.analysis import after_gap
 from ntm_tutorial.ntm import NTMTrace
 from ntm_tutorial.plots.checks import Array, as_array, check_index, given, one_sequence, same_steps
 from ntm_tutorial.plots.drawing import (
@@ -208,9 +209,9 @@ def used_locations(*weightings: Array, least: float = 0.1) -> list[int]:
     count = weightings[0].shape[1]
     if len(used) == 0:
         return list(range(count))
-    gaps = np.diff(np.append(used, used[0] + count))
-    start = used[(int(gaps.argmax()) + 1) % len(used)]
-    return [int(i) % count for i in range(start, start + count - int(gaps.max()) + 1)]
+    start = after_gap(used.tolist(), count)
+    last = max((int(location) - start) % count for location in used)
+    return [(start + i) % count for i in range(last + 1)]
 
 
 def _span(locations: tuple[int, int], count: int) -> list[int]:

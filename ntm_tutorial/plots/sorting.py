@@ -45,7 +45,7 @@ def sorting(episode: Episode, index: int = 0) -> Figure:
             f"episode: expected {PrioritySort.input_size} input channels, as in a priority sort, "
             f"got {inputs.shape[1]}"
         )
-    items = int(mask.long().argmax()) - 1
+    items = episode.one("items")
     vectors = as_array("inputs", inputs[:items, :bits], "T O")
     priorities = as_array("priorities", inputs[:items, bits], "T")
     due = as_array("targets", targets[mask], "T O")

@@ -1,10 +1,9 @@
 """Associative recall, Section 4.3: shown one item of a list, name the item that followed it."""
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Generator, Tensor
 
-from ntm_tutorial.checks import check_positive
 from ntm_tutorial.tasks.base import (
     Episode,
     Task,
@@ -90,46 +89,3 @@ class AssociativeRecall(Task):
             targets[answer_start + k, sequence] = vectors[queries + 1, k, sequence]
         mask = (time >= answer_start) & (time < answer_start + self.item_length)
         return Episode(inputs, targets, same_for_all(mask), {"items": counts, "query": queries})
-
-
-def phase(step: int, items: int) -> str:
-    """Say in words what comes in, or is due, at a step of a sequence of so many items.
-
-    Items and vectors are counted from 1, as a reader counts them.
-
-    Raises:
-        ValueError: if there is no such step.
-    """
-    check_positive(items=items)
-    span = AssociativeRecall.item_length + 1
-    last = span * (items + 2) - 1
-    if not 0 <= step <= last:
-        raise ValueError(f"step: expected 0 to {last}, got {step}")
-    item, part = divmod(step, span)
-    if item > items:
-        after = step - span * (items + 1)
-        return f"vector {after} of the answer is due" if after else "delimiter after the query"
-    if part:
-        return f"vector {part} of {f'item {item + 1}' if item < items else 'the query'}"
-    if item == 0:
-        return "delimiter before item 1"
-    return f"delimiter after item {item}" + " and before the query" * (item == items)
-
-
-def last_written(memory: Float[Tensor, "T B N M"], least: float = 0.5) -> Int[Tensor, "T B N"]:
-    """Return for each location, at each step, the last step that wrote there; -1 for none.
-
-    Args:
-        memory: as each step left it, such as ``NTMTrace.memory``.
-        least: a step wrote where it changed a row by this much, in Euclidean distance. What the
-            first step wrote is not seen, as nothing is known of the memory before it.
-
-    Raises:
-        ValueError: if ``least`` is not positive.
-    """
-    if not least > 0:
-        raise ValueError(f"least: expected a positive number, got {least}")
-    wrote = memory.diff(dim=0).norm(dim=-1) >= least
-    steps = torch.arange(1, len(memory), device=memory.device)[:, None, None]
-    none = torch.full_like(memory[:1, ..., 0], -1, dtype=torch.long)
-    return torch.cat([none, steps.where(wrote, -1)]).cummax(dim=0).values

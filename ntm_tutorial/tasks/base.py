@@ -1,6 +1,7 @@
 """What every task has: a name, its channels, its training range, and random episodes."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -43,6 +44,18 @@ class Episode(_Tensors):
             episode.difficulty = {name: _one_for_all(value) for name, value in difficulty.items()}
         return episode
 
+    def one(self, name: str) -> int:
+        """Return a difficulty that is the same for all sequences, such as "length".
+
+        Raises:
+            ValueError: if it differs, or nobody said.
+        """
+        value = (self.difficulty or {}).get(name)
+        if not isinstance(value, int):
+            given = "several" if isinstance(value, Tensor) else "none"
+            raise ValueError(f"episode: expected the same {name} for all sequences, got {given}")
+        return value
+
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> "Episode":
         """Move all three tensors to a device; with ``dtype``, as numbers of that type."""
         inputs, targets = (tensor.to(device, dtype) for tensor in (self.inputs, self.targets))
@@ -59,6 +72,8 @@ class Task(ABC):
         input_channels: the input's channels by name, such as ``{"bits": slice(0, 8), ...}``; empty
             for a task that names none.
         training_range: lowest and highest value of each difficulty in the paper's training.
+        optimum: maps inputs (T, B, I) to the logits of the best that can be said; None where
+            everything can be right.
     """
 
     name: str
@@ -66,6 +81,7 @@ class Task(ABC):
     output_size: int
     input_channels: dict[str, slice] = {}
     training_range: dict[str, tuple[int, int]]
+    optimum: Callable[[Tensor], Tensor] | None = None
 
     @abstractmethod
     def sample(self, batch_size: int, *, generator: Generator | None = None) -> Episode:
@@ -108,10 +124,6 @@ class Task(ABC):
         if value is None:
             value = self.draw(batch_size, generator)[name]
         return per_sequence(name, value, whole("batch_size", batch_size), least=1)
-
-    def optimum(self, episode: Episode) -> Float[Tensor, "T B O"] | None:
-        """Return the logits of the best that can be said; None where that is to be right."""
-        return None
 
 
 def per_sequence(

@@ -60,9 +60,9 @@ class DynamicNGrams(Task):
         inputs, targets = ((part * known).unsqueeze(-1) for part in (bits[:-1], bits[1:]))
         return Episode(inputs, targets, same_for_all(mask), {"length": lengths})
 
-    def optimum(self, episode: Episode) -> Float[Tensor, "T B O"]:
+    def optimum(self, inputs: Float[Tensor, "T B 1"]) -> Float[Tensor, "T B 1"]:
         """Return the logits of the optimal predictions, Eq. 10."""
-        return optimal_predictions(episode.inputs.squeeze(-1)).logit().unsqueeze(-1)
+        return optimal_predictions(inputs.squeeze(-1)).logit().unsqueeze(-1)
 
 
 def optimal_predictions(

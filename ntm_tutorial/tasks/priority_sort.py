@@ -1,13 +1,10 @@
 """Priority sort, Section 4.5: give vectors back in the order of their priorities."""
 
-from typing import NamedTuple
-
-import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
-from ntm_tutorial.checks import check_logits, check_together, whole
+from ntm_tutorial.checks import check_together, whole
 from ntm_tutorial.tasks.base import (
     Difficulty,
     Episode,
@@ -117,94 +114,3 @@ def arrange(
     counts = torch.full((shape[1],), shape[0])
     wanted = torch.full_like(counts, whole("answers", answers, most=shape[0]))
     return _lay_out(vectors, priorities, counts, wanted)
-
-
-def right_rows(logits: Float[Tensor, "T B O"], episode: Episode) -> Bool[Tensor, "A B"]:
-    """Tell for each answer whether its vector is right, with all its bits; a logit above 0 says 1.
-
-    Raises:
-        ValueError: if the logits are not of the targets' shape, or the sequences differ in items
-            or answers.
-    """
-    check_logits(logits, episode.targets)
-    if episode.mask.dim() == 2:
-        raise ValueError("episode: expected the same items and answers everywhere, got several")
-    return ((logits > 0) == (episode.targets > 0.5)).all(-1)[episode.mask]
-
-
-class Fit(NamedTuple):
-    """Where one head was, as a linear function of a number.
-
-    Attributes:
-        head: which head.
-        slope: locations for a step of one in the number.
-        intercept: the location at 0.
-        r_squared: the share of the locations' variance that the line explains, 0 to 1; 0 for a
-            head that stays where it is, because then there is nothing to explain.
-        locations: where the head had its largest weight; see ``unroll``.
-    """
-
-    head: int
-    slope: float
-    intercept: float
-    r_squared: float
-    locations: Int[Tensor, "T B"]
-
-
-def fit_heads(weighting: Float[Tensor, "T B H N"], x: Float[Tensor, "T B"]) -> list[Fit]:
-    """Fit a line to each head's locations by least squares; the closest fit comes first.
-
-    The paper does so with the write heads of its priority sort, where ``x`` is the priority of the
-    vector that came in (Figure 17).
-
-    Args:
-        weighting: where the heads were.
-        x: a number for each step.
-
-    Raises:
-        ValueError: if ``x`` has not one number for each step and sequence, or all are equal.
-    """
-    if x.shape != weighting.shape[:2]:
-        raise ValueError(f"x: expected shape {tuple(weighting.shape[:2])}, got {tuple(x.shape)}")
-    numbers = x.double().flatten().cpu().numpy()
-    if np.ptp(numbers) == 0:
-        raise ValueError(f"x: expected numbers that differ, got {x.flatten()[0]:g} everywhere")
-    fits = []
-    for head in range(weighting.shape[2]):
-        locations = unroll(weighting[:, :, head].argmax(-1), weighting.shape[-1])
-        places = locations.double().flatten().cpu().numpy()
-        slope, intercept = np.polyfit(numbers, places, 1).tolist()
-        explained = np.corrcoef(numbers, places)[0, 1].item() ** 2 if np.ptp(places) else 0.0
-        fits.append(Fit(head, slope, intercept, explained, locations))
-    return sorted(fits, key=lambda fit: -fit.r_squared)
-
-
-def fit_writes(
-    weighting: Float[Tensor, "T B H N"], priorities: Float[Tensor, "L B"]
-) -> tuple[int, Fit]:
-    """Return the write head whose locations follow the priorities best, and its delay.
-
-    A head may write a vector at the step at which it comes in, delay 0, or one step later.
-
-    Raises:
-        ValueError: if the priorities are all equal, or there are not so many steps.
-    """
-    items = len(priorities)
-    fits = ((late, fit_heads(weighting[late : late + items], priorities)[0]) for late in (0, 1))
-    return max(fits, key=lambda pair: pair[1].r_squared)
-
-
-def unroll(locations: Int[Tensor, "*any"], count: int) -> Int[Tensor, "*any"]:
-    """Cut the ring of memory locations in its widest unused stretch, so that neighbours are near.
-
-    What lies beyond location ``count - 1`` is counted on: 126, 127, 0, 1 become 126, 127, 128, 129.
-
-    Raises:
-        ValueError: if there is none, or one is not from 0 to ``count - 1``.
-    """
-    if locations.numel() == 0 or locations.min() < 0 or locations.max() >= count:
-        raise ValueError(f"locations: expected numbers from 0 to {count - 1}, got {locations}")
-    used = locations.unique()
-    gaps = torch.cat([used[:1] + count - used[-1:], used.diff()])  # before each used location
-    start = used[gaps.argmax()]
-    return (locations - start) % count + start

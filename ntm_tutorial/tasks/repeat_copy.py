@@ -1,13 +1,11 @@
 """Repeat copy, Section 4.2: give a sequence back a stated number of times, then say "end"."""
 
 import math
-from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Int
 from torch import Generator, Tensor
 
-from ntm_tutorial.checks import check_logits
 from ntm_tutorial.tasks.base import Episode, Task, random_bits, same_for_all
 
 
@@ -80,57 +78,3 @@ class RepeatCopy(Task):
         targets[..., self.bits] = (time == ends).float()
         mask = same_for_all(copying | (time == ends))
         return Episode(inputs, targets, mask, {"length": lengths, "repeats": counts})
-
-
-class Mistakes(NamedTuple):
-    """Where answers went wrong, ``R`` repetitions of ``L`` vectors, for each of ``B`` sequences.
-
-    Attributes:
-        copied: wrong bits, 0 to 8, of each vector in each repetition.
-        ended: whether an end marker came at the step after each repetition. Only the last is due.
-        stray: end markers at all other steps.
-        last: wrong bits beside the end marker at the last step, where no vector is due.
-    """
-
-    copied: Int[Tensor, "R L B"]
-    ended: Bool[Tensor, "R B"]
-    stray: Int[Tensor, "B"]
-    last: Int[Tensor, "B"]
-
-    @property
-    def end(self) -> Int[Tensor, "B"]:
-        """Wrong bits that are not copied ones: the end marker's, and the last step's."""
-        return self.ended[:-1].sum(0) + ~self.ended[-1] + self.stray + self.last
-
-    @property
-    def displaced(self) -> Int[Tensor, "B"]:
-        """Those wrong copied bits whose step went to an end marker too early."""
-        return (self.copied[1:, 0] * self.ended[:-1]).sum(0)
-
-    @property
-    def right_repetitions(self) -> Int[Tensor, "B"]:
-        """Repetitions before the first wrong copied bit."""
-        return (self.copied.sum(1) == 0).long().cumprod(0).sum(0)
-
-
-def mistakes(logits: Float[Tensor, "T B O"], episode: Episode) -> Mistakes:
-    """Sort the wrong bits of repeat copies; ``copied`` and ``end`` add up to ``wrong_bits``.
-
-    Raises:
-        ValueError: if the logits are not of the targets' shape, or the sequences differ in length
-            or repeats.
-    """
-    check_logits(logits, episode.targets)
-    if episode.mask.dim() == 2:
-        raise ValueError("episode: expected one length and one repeat count, got several")
-    length = int(episode.mask.long().argmax()) - 1
-    answers, targets = logits[length + 1 :] > 0, episode.targets[length + 1 :] > 0.5
-    wrong = (answers != targets)[..., : RepeatCopy.bits].sum(-1)
-    marker = answers[..., RepeatCopy.bits]
-    ended = marker[length::length]
-    return Mistakes(
-        copied=wrong[:-1].unflatten(0, (-1, length)),
-        ended=ended,
-        stray=marker.sum(0) - ended.sum(0),
-        last=wrong[-1],
-    )

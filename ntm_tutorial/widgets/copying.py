@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 
 from ntm_tutorial import plots
+from ntm_tutorial.analysis import mistakes
 from ntm_tutorial.evaluation import testing_seed, wrong_bits
 from ntm_tutorial.ntm import NTMTrace
 from ntm_tutorial.tasks import TASKS, Episode
 from ntm_tutorial.tasks.copy import Copy
-from ntm_tutorial.tasks.repeat_copy import RepeatCopy, mistakes
+from ntm_tutorial.tasks.repeat_copy import RepeatCopy
 from ntm_tutorial.widgets.explorer import (
     Drawing,
     Explorer,
@@ -131,8 +132,7 @@ def repeat_copy_explorer(
 
 
 def _draw_repeat_copy(shelf: Shelf, episode: Episode, names: tuple[str, ...], step: int) -> Drawing:
-    length = int(episode.mask.long().argmax()) - 1
-    repeats = (len(episode.inputs) - 2) // length - 1
+    length, repeats = episode.one("length"), episode.one("repeats")
     bits_and_delimiter = episode.inputs[:, 0, : RepeatCopy.bits + 1]
     panels = [("inputs", bits_and_delimiter), ("targets", episode.targets[:, 0])]
 

@@ -7,10 +7,11 @@ import torch
 from torch import Tensor
 
 from ntm_tutorial import plots
+from ntm_tutorial.analysis import last_written, phase
 from ntm_tutorial.evaluation import testing_seed, wrong_bits
 from ntm_tutorial.ntm import NTMTrace
 from ntm_tutorial.tasks import Episode
-from ntm_tutorial.tasks.associative_recall import AssociativeRecall, last_written, phase
+from ntm_tutorial.tasks.associative_recall import AssociativeRecall
 from ntm_tutorial.widgets.explorer import (
     Drawing,
     Explorer,
@@ -74,7 +75,7 @@ def associative_recall_explorer(
 def _draw_recall(
     shelf: Shelf, episode: Episode, query: int, names: tuple[str, ...], step: int
 ) -> Drawing:
-    items = _count_items(episode)
+    items = episode.one("items")
     query, step = min(query, items - 1), min(step, len(episode.inputs) - 1)
     panels = [("inputs", episode.inputs[:, 0]), ("targets", episode.targets[:, 0])]
 
@@ -92,7 +93,7 @@ def _draw_recall(
 
 def _recall_score(logits: Tensor, episode: Episode) -> str:
     """Count the wrong bits, and say which item of the list the answer is nearest to."""
-    wrong, items = int(wrong_bits(logits, episode)), _count_items(episode)
+    wrong, items = int(wrong_bits(logits, episode)), episode.one("items")
     answer = (logits[-AssociativeRecall.item_length :, 0] > 0).float()
     listed = _listed(episode.inputs, items)
     away = (listed != answer).sum((1, 2))
@@ -134,11 +135,6 @@ def _look(weighting: Tensor, written: Tensor, items: int) -> str:
     step = int(written[location])
     source = "never written" if step < 0 else f"written at step {step}, {phase(step, items)}"
     return f"{location}, {source}"
-
-
-def _count_items(episode: Episode) -> int:
-    """Count the items of an episode that has the same number in each sequence."""
-    return len(episode.inputs) // SPAN - 2
 
 
 def _listed(inputs: Tensor, items: int) -> Tensor:

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from ntm_tutorial import plots
+from ntm_tutorial.analysis import fit_writes, right_rows
 from ntm_tutorial.evaluation import testing_seed, wrong_bits
 from ntm_tutorial.ntm import NTMTrace
 from ntm_tutorial.tasks import Episode
-from ntm_tutorial.tasks.priority_sort import PrioritySort, arrange, fit_writes, right_rows
+from ntm_tutorial.tasks.priority_sort import PrioritySort, arrange
 from ntm_tutorial.widgets.copying import own_vectors
 from ntm_tutorial.widgets.explorer import (
     Drawing,
@@ -149,7 +150,7 @@ def _start(
 
 
 def _draw_sort(shelf: Shelf, episode: Episode, name: str, step: int) -> Drawing:
-    bits, items = PrioritySort.bits, int(episode.mask.long().argmax()) - 1
+    bits, items = PrioritySort.bits, episode.one("items")
     priorities = episode.inputs[:items, 0, bits]
     shown = torch.full((len(episode.mask), 1), torch.nan)
     shown[:items, 0] = (priorities + 1) / 2

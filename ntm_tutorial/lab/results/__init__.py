@@ -21,8 +21,7 @@ from ntm_tutorial import storage
 from ntm_tutorial.evaluation import bits_per_sequence, evaluate, validation_episode
 from ntm_tutorial.models import FAMILIES
 from ntm_tutorial.recipes import RECIPES, Recipe
-from ntm_tutorial.tasks import TASKS
-from ntm_tutorial.tasks.dynamic_ngrams import optimal_predictions
+from ntm_tutorial.tasks import TASKS, Task
 from ntm_tutorial.training import History
 
 FOLDER = Path(__file__).parent
@@ -298,7 +297,7 @@ def _check_values(one: Result) -> None:
     for claim, holds in claims.items():
         if not holds:
             raise ValueError(claim)
-    kinds = {name: SCORE[name] for name in SCORE if name != BEST or one.task == "dynamic-ngrams"}
+    kinds = {name: SCORE[name] for name in SCORE if name != BEST or TASKS[one.task].optimum}
     for score in one.scores:
         _check_entries("scores", score, kinds)
         if not score["difficulty"] or score["share_perfect"] > 1:
@@ -325,7 +324,7 @@ def setting_of(task_name: str, model_name: str, live: bool, settings: dict[str, 
 def score(model: nn.Module, task_name: str, sequences: int = SEQUENCES) -> list[dict[str, Any]]:
     """Test a model on fresh sequences of each difficulty in ``SCORING``.
 
-    For the N-grams, the optimal predictions are tested on the same sequences.
+    Where a task has an optimum, it is tested on the same sequences.
     """
     task, scores = TASKS[task_name], []
     for difficulty in SCORING[task_name].tests:
@@ -339,39 +338,42 @@ def score(model: nn.Module, task_name: str, sequences: int = SEQUENCES) -> list[
             "median_wrong": found.median_wrong,
             "share_perfect": _significant(found.share_perfect),
         }
-        if task_name == "dynamic-ngrams":
-            best = evaluate(_Optimal(), task, sequences=sequences, **difficulty)
+        if task.optimum is not None:
+            best = evaluate(_Optimum(task), task, sequences=sequences, **difficulty)
             entry[BEST] = _significant(best.mean_bits)
         scores.append(entry)
     return scores
 
 
-class _Optimal(nn.Module):
-    """The optimal predictions of the N-grams, Eq. 10, called like a trained model."""
+class _Optimum(nn.Module):
+    """The best that can be said on a task, called like a trained model."""
 
-    def __init__(self) -> None:
+    def __init__(self, task: Task) -> None:
         super().__init__()
+        self.task = task
         self.nothing = Parameter()  # evaluate asks a model where its parameters are
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, None]:
-        return optimal_predictions(inputs.squeeze(-1)).logit().unsqueeze(-1), None
+        assert self.task.optimum is not None
+        return self.task.optimum(inputs), None
 
 
 def validation_optimum(plan: Recipe, seed: int) -> float:
     """Return what the best predictions cost on the validation sequences of a run.
 
-    It is 0 where a perfect model pays nothing: everywhere but for the N-grams.
+    It is 0 where a perfect model pays nothing.
     """
-    if plan.task != "dynamic-ngrams":
+    task = TASKS[plan.task]
+    if task.optimum is None:
         return 0.0
     settings = plan.training
     episode = validation_episode(
-        TASKS[plan.task],
+        task,
         seed,
         settings["validation_sequences"],
         **(settings.get("validation_difficulty") or {}),
     )
-    logits, _ = _Optimal()(episode.inputs)
+    logits = task.optimum(episode.inputs)
     return _significant(bits_per_sequence(logits, episode).mean().item())
 
 
