@@ -3,13 +3,15 @@
 The machine is at the top of the folder; read it from the ground up. A file imports only from those
 above it in this list, and ``make lint`` sees to it::
 
-    addressing  memory  heads  controllers  ntm     the machine: Equations 2 to 9, and their order
+    addressing  memory  heads  controllers  ntm     the machine: Equations 2 to 9, and their order;
+                                                    starts has a learned memory's first rows
     tasks/                                          the five tasks
     evaluation                                      how to score a model
     speed/                                          the machine's step again, faster
     models/                                         families: one protocol, one registry
     storage  training  recipes                      files, the loop, every setting
     pretrained/                                     models that come trained
+    analysis                                        what the chapters ask of answers and traces
     plots/                                          pictures for the book
     lab/                                            many runs, their results, failures, commands
     widgets/  playground                            explorers; machines for the book's pages
