@@ -5,6 +5,7 @@ A page asks with `<div class="playground" data-playground="copy">`, and gets the
 from the files that the package keeps, so that they are not committed a second time.
 """
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,10 @@ SCRIPTS = (
     "ngrams.js",
     "start.js",
 )
+BENCH = ("interface.js", "learning.js", "bench.js", "start.js")
+"""What a page needs where a machine learns in it."""
+KINDS = ("learning", "failure-lab")
+"""The playgrounds in which a machine learns."""
 
 
 def write_weights(app: Any) -> None:
@@ -31,10 +36,14 @@ def write_weights(app: Any) -> None:
 
 
 def add_scripts(app: Any, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
-    if "data-playground=" not in context.get("body", ""):
+    kinds = set(re.findall('data-playground="([^"]+)"', context.get("body", "")))
+    if not kinds:
         return
     app.add_css_file("playground/playground.css")
-    for script in SCRIPTS:
+    needed = [*SCRIPTS[:-1]] if kinds - set(KINDS) else []
+    if kinds & set(KINDS):
+        needed += [script for script in BENCH[:-1] if script not in needed]
+    for script in (*needed, "start.js"):
         app.add_js_file(f"playground/{script}", loading_method="defer")
 
 

@@ -76,8 +76,8 @@ const Interface = (() => {
 
     /** Put what differs from the start into the address, soon, and once for many quick changes. */
     keep() {
-      clearTimeout(this.timer);
-      this.timer = setTimeout(() => {
+      this.timer ??= setTimeout(() => {
+        this.timer = undefined;
         const address = new URL(location.href);
         for (const [name, { start }] of this.controls) {
           if (this.values[name] === start) address.searchParams.delete(name);
@@ -112,6 +112,19 @@ const Interface = (() => {
       });
       this.show(() => (input.value = this.values[name]));
       return make("label", { class: "pg-number" }, label, " ", input);
+    }
+
+    /** Make a list to choose a word from; the control has its `choices`, each [value, label]. */
+    select(name) {
+      const { label, choices } = this.controls.get(name);
+      const options = choices.map(([value, words]) => make("option", { value }, words));
+      const select = make(
+        "select",
+        { name, onchange: () => this.set({ [name]: select.value }) },
+        ...options,
+      );
+      this.show(() => (select.value = this.values[name]));
+      return make("label", { class: "pg-select" }, label, " ", select);
     }
 
     /** Make a box to tick. */

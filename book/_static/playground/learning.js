@@ -851,10 +851,11 @@ function learningCore() {
   };
 
   const NTM_SIZE = { input_size: BITS + 1, output_size: BITS, controller: "feedforward" };
-  /** The sizes that a page offers, each with its longest length and its settings of the recipe. */
+  /** The sizes that a page offers: longest length, what differs in the recipe, the machines. */
   const SIZES = {
     small: {
       longest: 12,
+      recipe: { clipNorm: 10 },
       ntm: { ...NTM_SIZE, controller_size: 64, memory_locations: 32, memory_width: 16 },
       lstm: { input_size: BITS + 1, output_size: BITS, hidden_size: 64, layers: 1 },
     },

@@ -9,6 +9,8 @@
     "associative-recall": (place) => new Sequences.Playground(place, "associative-recall"),
     "priority-sort": (place) => new Sorting.Playground(place),
     ngrams: (place) => new NGrams.Playground(place),
+    learning: (place) => new Bench.Train(place),
+    "failure-lab": (place) => new Bench.FailureLab(place),
   };
   const soon = new IntersectionObserver(
     (entries) => {
