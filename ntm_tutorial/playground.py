@@ -9,6 +9,7 @@ import base64
 import copy
 import hashlib
 import json
+import zlib
 from pathlib import Path
 from typing import Any, cast
 
@@ -30,6 +31,8 @@ Pack = dict[str, Any]
 def write(folder: str | Path) -> list[Path]:
     """Write every trained machine as scripts, and ``catalogue.js``, which lists them.
 
+    Each text comes with its CRC-32, so that the page refuses what was damaged on the way.
+
     Returns:
         the files.
     """
@@ -49,11 +52,13 @@ def write(folder: str | Path) -> list[Path]:
         catalogue[name] = entry | {
             "parts": len(parts),
             "characters": len(data),
+            "sums": [zlib.crc32(part.encode()) for part in parts],
             "digest": hashlib.sha256(data.encode()).hexdigest()[:12],
         }
+    listed = json.dumps(catalogue, separators=(",", ":"))
     written.append(folder / "catalogue.js")
     written[-1].write_text(
-        f"Weights.list({json.dumps(catalogue, separators=(',', ':'))});\n", encoding="utf-8"
+        f"Weights.list({json.dumps(listed)}, {zlib.crc32(listed.encode())});\n", encoding="utf-8"
     )
     return written
 

@@ -1,12 +1,13 @@
 """Learning in the page: its gradients and its updates are PyTorch's."""
 
+import re
 from collections.abc import Iterator
 from inspect import signature
 from typing import Any
 
 import pytest
 import torch
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Locator, Page, expect
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
@@ -14,7 +15,7 @@ from ntm_tutorial import NTM, TASKS, LSTMBaseline, train
 from ntm_tutorial.recipes import LIVE
 from ntm_tutorial.tasks import Episode
 from ntm_tutorial.tasks.copy import Copy
-from tests.browser import Tally
+from tests.browser import PHONE, Tally, Visit, axe_violations
 from tools.links import ROOT
 
 SCRIPT = ROOT / "book" / "_static" / "playground" / "learning.js"
@@ -193,3 +194,116 @@ def test_a_run_solves_copy(bare: Page) -> None:
     assert found["solved"] and found["bits"] <= 0.1 and found["sequences"] < 20_000
     again = bare.evaluate("() => Learning.run({ seed: 101, size: 'small', most: 1000 })")
     assert not again["solved"] and again["sequences"] == 1008
+
+
+# ---- The bench on the page
+
+FRONT = "book/intro.html"
+
+
+def bench(visit: Visit, query: str = "", **options: Any) -> tuple[Page, Locator]:
+    """Open the front page, and wait until the untrained machine has answered."""
+    page = visit(FRONT + query, **options).page
+    place = page.locator("[data-playground=learning]")
+    place.scroll_into_view_if_needed()
+    expect(place.locator("canvas").first).to_be_visible()
+    page.wait_for_function("() => document.querySelector('.pg-run canvas')?.width < 300")
+    return page, place
+
+
+def seen(place: Locator) -> int:
+    """Return how many sequences the first machine says that it has seen."""
+    found = re.search(r"After ([\d,]+) sequences", place.locator(".pg-words").first.inner_text())
+    return int(found[1].replace(",", "")) if found else 0
+
+
+@pytest.mark.parametrize("from_file", [False, True])
+def test_a_reader_trains_one_and_asks_it_for_more(visit: Visit, from_file: bool) -> None:
+    page, place = bench(visit, "?longest=5&seed=101", from_file=from_file, width=PHONE)
+    assert "knows nothing yet" in place.locator(".pg-words").inner_text()
+    place.get_by_role("button", name="Start", exact=True).click()
+    asked = place.get_by_label("Ask it for more")
+    expect(asked).to_be_visible(timeout=240_000)
+    assert "Solved." in place.locator(".pg-words").inner_text()
+    assert "Solved." in place.get_by_role("status").inner_text()
+    assert "Length 5, as in training: 0 of 40 bits wrong." in place.inner_text()
+    assert page.workers, "a page from a disk has a worker too"
+    asked.fill("30")
+    expect(place.get_by_text("Length 30, 6.0 times the longest in training")).to_be_visible()
+    assert place.locator(".pg-line-0").get_attribute("points")
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= PHONE
+
+
+def test_a_run_pauses_goes_on_and_starts_over(visit: Visit) -> None:
+    page, place = bench(visit)
+    place.get_by_role("button", name="Start", exact=True).click()
+    place.get_by_text("After").first.wait_for()
+    place.get_by_role("button", name="Pause").click()
+    page.wait_for_timeout(500)
+    before = seen(place)
+    page.wait_for_timeout(700)
+    assert seen(place) == before
+    place.get_by_role("button", name="Start", exact=True).press("Enter")
+    page.wait_for_timeout(2000)
+    assert seen(place) > before
+    place.locator("input[name=seed]").fill("7")
+    place.locator("input[name=seed]").press("Enter")
+    expect(place.get_by_text("It knows nothing yet.")).to_be_visible()
+    page.wait_for_timeout(250)
+    assert "seed=7" in page.url
+    assert len(page.workers) == 1, "the run before is gone"
+
+
+def test_a_hidden_page_does_not_learn(visit: Visit) -> None:
+    page, place = bench(visit)
+    place.get_by_role("button", name="Start", exact=True).click()
+    place.get_by_text("After").first.wait_for()
+    hide = """(hidden) => {
+      Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }"""
+    page.evaluate(hide, True)
+    page.wait_for_timeout(500)
+    before = seen(place)
+    page.wait_for_timeout(700)
+    assert seen(place) == before
+    page.evaluate(hide, False)
+    page.wait_for_timeout(1500)
+    assert seen(place) > before
+
+
+def test_without_workers_the_page_learns_in_slices(visit: Visit) -> None:
+    page, _ = bench(visit)
+    page.evaluate("() => { Learning.makeWorker = () => null; }")
+    found = page.evaluate("() => Learning.run({ seed: 100, size: 'small', most: 500 })")
+    assert found["sequences"] == 512 and 90 < found["bits"] < 100
+
+
+def test_an_lstm_races_on_the_same_sequences(visit: Visit) -> None:
+    page, place = bench(visit, "?race=1")
+    expect(place.get_by_text("LSTM, one layer of 64 units")).to_be_visible()
+    place.get_by_role("button", name="Start", exact=True).click()
+    expect(place.locator(".pg-line-1[points*=',']")).to_be_attached(timeout=60_000)
+    drawn = page.evaluate(
+        """() => ["ntm", "lstm"].map((kind) => {
+          const { core } = Learning, trainer = new core.Trainer({ kind, seed: 5 });
+          const training = trainer.update();
+          for (let k = 0; k < 3; k++) training.next();
+          return Array.from(trainer.episode.inputs);
+        })"""
+    )
+    assert drawn[0] == drawn[1]
+    assert not axe_violations(page, "[data-playground=learning]")
+
+
+def test_a_lost_run_says_so(bare: Page) -> None:
+    """Without clipping and at a hundred times the rate a gradient stops being a number."""
+    found = bare.evaluate(
+        """() => {
+          const trainer = new Learning.core.Trainer({ size: "small", seed: 1 });
+          trainer.weights.flat[3] = NaN;
+          for (const note of trainer.train()) if (trainer.state !== "learning") break;
+          return [trainer.state, trainer.averaged.flat.every(Number.isFinite)];
+        }"""
+    )
+    assert found == ["lost", True]

@@ -6,8 +6,10 @@ in `_build/screenshots`.
 """
 
 import json
+import re
 from itertools import pairwise
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from PIL import Image
@@ -26,6 +28,28 @@ SCREENSHOTS = ROOT / "_build" / "screenshots"
 def pages() -> list[str]:
     """Return the address of each page of the book, and of those that Sphinx adds."""
     return [f"{name}.html" for name in (*listed(), "genindex", "search")]
+
+
+CODE_COLOURS = """(cell) => {
+  const opaque = (element) => {
+    const { backgroundColor } = getComputedStyle(element);
+    return /, 0\\)$/.test(backgroundColor) ? opaque(element.parentElement) : backgroundColor;
+  };
+  const words = cell.querySelector("pre span.n") ?? cell.querySelector("pre");
+  return [opaque(words), getComputedStyle(words).color];
+}"""
+
+
+def contrast(*colours: str) -> float:
+    """Return how far two colours, as CSS writes them, differ in brightness: 1 to 21."""
+
+    def brightness(colour: str) -> float:
+        shares = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+        linear = [x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in shares]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    low, high = sorted(brightness(colour) for colour in colours)
+    return (high + 0.05) / (low + 0.05)
 
 
 def wear(page: Page, theme: str) -> None:
@@ -107,6 +131,25 @@ def test_the_reader_can_change_the_theme(visit: Visit) -> None:
 def test_the_search_finds(from_file: bool, visit: Visit) -> None:
     page = visit("search.html?q=sharpening", from_file=from_file).page
     expect(page.locator("#search-results li a").first).to_be_visible()
+
+
+@pytest.mark.parametrize("query", ["constructor", '<b class="constructor">', "<img src=x>"])
+def test_the_search_bears_any_words(query: str, visit: Visit) -> None:
+    page = visit(f"search.html?q={quote(query)}").page
+    expect(page.locator("#search-results p").first).to_contain_text(re.compile("search|Search"))
+    page.wait_for_function("() => !document.querySelector('#search-progress')?.textContent")
+    assert page.evaluate("(query) => Search.performSearch(query) ?? true", query)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_code_can_be_read_without_scripts(theme: str, visit: Visit) -> None:
+    """What a script would set is there without one: one theme for the page and for its code."""
+    page = visit(
+        "notebooks/02_reading_and_writing.html", theme=theme, java_script_enabled=False
+    ).page
+    code = page.locator(".cell_input").first
+    ground, text = code.evaluate(CODE_COLOURS)
+    assert contrast(ground, text) >= 4.5
 
 
 @pytest.mark.parametrize("address", [page for page in pages() if page.startswith("notebooks")])

@@ -3,6 +3,7 @@
 import base64
 import json
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 import torch
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, Route
 
 from ntm_tutorial import NTM, TASKS, LSTMBaseline, addressing, playground, plots, pretrained
 from ntm_tutorial.analysis import fit_writes, last_written, phase
@@ -69,7 +70,7 @@ def start(visit: Visit, kind: str, query: str = "", **options: Any) -> Tab:
 
 
 def place(page: Page) -> Locator:
-    return page.locator("[data-playground]")
+    return page.locator("[data-playground]").first
 
 
 def rest(page: Page) -> None:
@@ -782,19 +783,70 @@ def test_the_prediction_of_the_page_is_the_models(visit: Visit) -> None:
         assert f"{label}: {p:.3f}" in said
 
 
-def test_a_machine_that_cannot_be_fetched_is_named(visit: Visit) -> None:
+WEIGHTS = "**/repeat-copy_ntm-feedforward.0.js*"
+DAMAGES: dict[str, Callable[[str], str | None]] = {
+    "missing": lambda text: None,
+    "cut": lambda text: text[: len(text) // 2],
+    "empty": lambda text: "",
+    "changed": lambda text: text[:200] + ("y" if text[200] == "x" else "x") + text[201:],
+    "another page": lambda text: "<!doctype html><title>Not found</title>",
+}
+
+
+def damaged(tab: Tab, pattern: str, damage: Callable[[str], str | None]) -> None:
+    """Let the server send something else in place of a file."""
+
+    def answer(route: Route) -> None:
+        text = damage(route.fetch().text())
+        if text is None:
+            route.abort()
+        else:
+            route.fulfill(body=text, content_type="text/javascript")
+
+    tab.page.route(pattern, answer)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_machine_is_refused_and_asked_for_again(visit: Visit, damage: str) -> None:
     tab = visit(PAGES["front"])
-    tab.page.route("**/repeat-copy_ntm-feedforward.0.js*", lambda route: route.abort())
+    damaged(tab, WEIGHTS, DAMAGES[damage])
     place(tab.page).scroll_into_view_if_needed()
     tab.page.locator("input[name=ntm-feedforward]").check()
-    note = tab.page.get_by_text("This machine cannot be shown")
-    note.wait_for()
-    tab.page.unroute("**/repeat-copy_ntm-feedforward.0.js*")
-    tab.page.get_by_role("button", name="New sequence").click()
+    why = "cannot be fetched" if damage == "missing" else "is damaged"
+    tab.page.get_by_text(f"This machine cannot be shown: its file {why}.").wait_for()
+    tab.page.unroute(WEIGHTS)
+    tab.page.get_by_role("button", name="Try again").click()
     rest(tab.page)
     assert "feed-forward controller: " in summary(tab.page)
     tab.failed.clear()
     tab.errors.clear()
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("kind", ["copy", "ngrams"])
+def test_a_page_without_its_catalogue_says_so(visit: Visit, kind: str, damage: str) -> None:
+    tab = visit("book/how_to_use.html")
+    damaged(tab, "**/catalogue.js*", DAMAGES[damage])
+    tab.open(PAGES[kind])
+    place(tab.page).scroll_into_view_if_needed()
+    alert = tab.page.get_by_role("alert")
+    alert.wait_for()
+    assert "the list of trained machines is missing or damaged" in alert.inner_text()
+    tab.page.unroute("**/catalogue.js*")
+    tab.page.get_by_role("button", name="Try again").click()
+    rest(tab.page)
+    assert "controller: " in summary(tab.page)
+    tab.failed.clear()
+    tab.errors.clear()
+
+
+def test_the_address_follows_while_the_tape_plays(visit: Visit) -> None:
+    """Also where a step takes less time than the address waits."""
+    page = start(visit, "copy", "?length=120&step=3").page
+    page.get_by_role("button", name="Play").click()
+    page.wait_for_timeout(2000)
+    step = int(re.search(r"step=(\d+)", page.url)[1])  # type: ignore[index]
+    assert step > 10
 
 
 def test_a_page_without_a_playground_loads_none(visit: Visit) -> None:
@@ -834,7 +886,8 @@ def test_everything_that_comes_trained_is_written(tmp_path: Path) -> None:
     files = playground.write(tmp_path / "weights")
     assert sorted(files) == sorted((tmp_path / "weights").iterdir())
     text = (tmp_path / "weights" / "catalogue.js").read_text()
-    catalogue = json.loads(text.removeprefix("Weights.list(").removesuffix(");\n"))
+    listed, _ = json.loads(f"[{text.removeprefix('Weights.list(').strip().removesuffix(');')}]")
+    catalogue = json.loads(listed)
     assert [tuple(name.split("_")) for name in catalogue] == pretrained.available()
     for name, entry in catalogue.items():
         parts = [tmp_path / "weights" / f"{name}.{k}.js" for k in range(entry["parts"])]

@@ -51,15 +51,21 @@ def copy_mathjax(app: Any, failure: Exception | None) -> None:
         copy_asset(mathjax() / FONTS, target / FONTS)
 
 
-def drop_icon_script(app: Any, failure: Exception | None) -> None:
-    """Take the theme's icon script out of all pages: its template leaves no other way."""
+def mend_pages(app: Any, failure: Exception | None) -> None:
+    """Change what the theme's template leaves no other way to change.
+
+    Its icon script goes. And a page is light until a script says otherwise: without scripts it
+    would else be light but for the code, which asks the reader's system.
+    """
     if failure is None and app.builder.format == "html":
         (Path(app.outdir) / ICON_SCRIPT).unlink(missing_ok=True)
+        tag = rf"<script[^>]*{re.escape(ICON_SCRIPT)}[^>]*></script>"
         for page in Path(app.outdir).rglob("*.html"):
             text = page.read_text(encoding="utf-8")
-            if ICON_SCRIPT in text:
-                tag = rf"<script[^>]*{re.escape(ICON_SCRIPT)}[^>]*></script>"
-                page.write_text(re.sub(tag, "", text), encoding="utf-8")
+            mended = re.sub(tag, "", text)
+            mended = re.sub('(<html[^>]*data-theme=)"auto"', r'\1"light"', mended, count=1)
+            if mended != text:
+                page.write_text(mended, encoding="utf-8")
 
 
 def drop_scripts(app: Any, page: str, template: str, context: dict[str, Any], *_: Any) -> None:
@@ -97,7 +103,7 @@ def free_pictures(app: Any, document: nodes.document, *_: Any) -> None:
 def setup(app: Any) -> dict[str, bool]:
     app.config.mathjax_path = f"mathjax/{SCRIPT}"
     app.connect("build-finished", copy_mathjax)
-    app.connect("build-finished", drop_icon_script)
+    app.connect("build-finished", mend_pages)
     app.connect("doctree-resolved", free_pictures)
     app.connect("html-page-context", drop_scripts, priority=900)
     app.connect("html-page-context", mend_citations)

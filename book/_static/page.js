@@ -7,6 +7,15 @@
     DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
   }
 
+  // The search takes what every object has by nature for a word that it found.
+  if (typeof Search !== "undefined" && Search._index) {
+    for (const words of [Search._index.terms, Search._index.titleterms]) {
+      if (!Object.hasOwn(words, "constructor")) {
+        Object.defineProperty(words, "constructor", { value: undefined });
+      }
+    }
+  }
+
   // A formula that is wider than the page scrolls; here the keyboard can scroll it, too.
   function letKeyboardScroll() {
     for (const formula of document.querySelectorAll("mjx-container[display]")) {

@@ -226,7 +226,7 @@ const Bench = (() => {
       this.curve = new Curve();
       this.place = make("div", { class: "pg-runs" });
       this.status = make("p", { class: "pg-hidden", role: "status" });
-      this.note = make("p", { class: "pg-summary" });
+      this.note = make("p", { class: "pg-said" });
       this.main = button("Start", () => this.toggle());
       this.buttons = make(
         "div", { class: "pg-row" }, this.main, button("Start over", () => this.startOver()),

@@ -996,7 +996,10 @@ function learningCore() {
     step() {
       const { weights, gradients, averaged } = this;
       this.gradient = this.adam.step(weights.flat, gradients.flat, this.recipe);
-      if (!Number.isFinite(this.gradient)) this.state = "lost";
+      if (!Number.isFinite(this.gradient)) {
+        this.state = "lost"; // the weights are those before this step
+        return;
+      }
       gradients.flat.fill(0);
       const keep = this.adam.updates > 1 ? this.recipe.average : 0;
       for (let i = 0; i < averaged.flat.length; i++) {

@@ -115,7 +115,7 @@ const NGrams = (() => {
     async fetch() {
       for (const { model, label } of Tasks.MACHINES) {
         const name = `${TASK}_${model}`;
-        if (!Weights.has(name)) continue;
+        if (!Weights.has(name) || this.predictors.some((one) => one.label === label)) continue;
         try {
           const machine = await Weights.load(name, (share) => {
             this.note.textContent = `Fetching ${label}: ${Math.round(100 * share)}%`;
@@ -124,8 +124,9 @@ const NGrams = (() => {
           this.note.textContent = "";
           this.read();
         } catch (error) {
-          console.error(error);
-          this.note.textContent = `${label} cannot be shown: ${error.message}.`;
+          const again = button("Try again", () => this.fetch());
+          this.note.replaceChildren(`${label} cannot be shown: ${error.message}. `, again);
+          return;
         }
       }
     }

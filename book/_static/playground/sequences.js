@@ -105,8 +105,9 @@ const Sequences = (() => {
       for (const { element } of [this.writing, this.reading]) element.hidden = !areThere;
     }
 
-    say(text) {
-      this.note.textContent = text;
+    /** Say something, and offer to try again what did not work. */
+    say(text, retry) {
+      this.note.replaceChildren(text, ...(retry ? [" ", button("Try again", retry)] : []));
       this.note.hidden = text === "";
     }
 
@@ -339,8 +340,7 @@ const Sequences = (() => {
           words.push(`${lane.label}: ${this.verdict(lane)}`);
           say();
         } catch (error) {
-          console.error(error);
-          lane.say(`This machine cannot be shown: ${error.message}.`);
+          lane.say(`This machine cannot be shown: ${error.message}.`, () => this.restart());
         }
         this.showStep();
       }

@@ -6,15 +6,32 @@
 "use strict";
 
 const Weights = (() => {
-  /** What `catalogue.js` knows, by name: settings, tensors, bits of a number, parts, characters. */
+  /** What `catalogue.js` knows, by name: settings, tensors, bits of a number, sums, characters. */
   let catalogue = {};
   const machines = new Map();
   const arrived = new Map();
   const folder = new URL("weights/", document.currentScript?.src ?? location.href).href;
 
-  /** Called by `catalogue.js`. */
-  function list(entries) {
-    catalogue = entries;
+  /** So often a file was asked for; a browser that kept a damaged one is made to ask again. */
+  const asked = new Map();
+
+  const CRC = Uint32Array.from({ length: 256 }, (_, n) => {
+    for (let k = 0; k < 8; k++) n = n & 1 ? (n >>> 1) ^ 0xedb88320 : n >>> 1;
+    return n;
+  });
+
+  /** Compute the CRC-32 of plain text, which no single damage leaves as it was. */
+  function sumOf(text) {
+    let sum = 0xffffffff;
+    for (let i = 0; i < text.length; i++) {
+      sum = CRC[(sum ^ text.charCodeAt(i)) & 255] ^ (sum >>> 8);
+    }
+    return (sum ^ 0xffffffff) >>> 0;
+  }
+
+  /** Called by `catalogue.js`, with a list of all machines as JSON, and its sum. */
+  function list(text, sum) {
+    if (sumOf(text) === sum) catalogue = JSON.parse(text);
   }
 
   /** Called by each part of a machine's numbers. */
@@ -22,14 +39,25 @@ const Weights = (() => {
     arrived.set(`${name} ${part}`, text);
   }
 
-  function loadScript(address) {
+  function loadScript(file) {
+    const times = (asked.get(file) ?? 0) + 1;
+    asked.set(file, times);
+    const address = new URL(file, folder);
+    if (times > 1) address.searchParams.set("again", times);
     return new Promise((resolve, reject) => {
       const script = document.createElement("script");
-      script.src = address;
-      script.onload = resolve;
-      script.onerror = () => reject(new Error(`could not load ${address}`));
+      script.src = address.href;
+      script.onload = () => resolve(script.remove());
+      script.onerror = () => reject(new Error("its file cannot be fetched"), script.remove());
       document.head.append(script);
     });
+  }
+
+  /** Make sure that the list of machines is there; it comes with the page, as a rule. */
+  async function loadCatalogue() {
+    const isThere = () => Object.keys(catalogue).length > 0;
+    if (!isThere()) await loadScript("catalogue.js").catch(() => {});
+    if (!isThere()) throw new Error("the list of trained machines is missing or damaged");
   }
 
   /**
@@ -79,9 +107,11 @@ const Weights = (() => {
     let text = "";
     for (let part = 0; part < entry.parts; part++) {
       onProgress(text.length / entry.characters);
-      await loadScript(`${folder}${name}.${part}.js?v=${entry.digest}`);
-      text += arrived.get(`${name} ${part}`);
-      arrived.delete(`${name} ${part}`);
+      await loadScript(`${name}.${part}.js?v=${entry.digest}`);
+      const key = `${name} ${part}`, found = arrived.get(key) ?? "";
+      arrived.delete(key);
+      if (sumOf(found) !== entry.sums[part]) throw new Error("its file is damaged");
+      text += found;
     }
     onProgress(1);
     return Machines.build(entry.settings, unpack(entry, text));
@@ -103,7 +133,7 @@ const Weights = (() => {
   }
 
   return {
-    list, receive, unpack, load,
+    list, receive, unpack, load, loadCatalogue,
     has: (name) => name in catalogue,
     megabytes: (name) => catalogue[name].characters / 1e6,
   };
