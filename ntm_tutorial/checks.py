@@ -2,6 +2,8 @@
 
 import math
 import operator
+import sys
+from numbers import Real
 from typing import Any, cast
 
 import torch
@@ -33,11 +35,7 @@ def whole(name: str, value: Any, least: int | None = 1, most: int | None = None)
 
 
 def check_positive(**sizes: Any) -> dict[str, int]:
-    """Return sizes as Python's own whole numbers; refuse what is none of at least 1.
-
-    Raises:
-        ValueError: naming the size and what was given.
-    """
+    """Return sizes as Python's own whole numbers; refuse what is none of at least 1."""
     return {name: whole(name, size) for name, size in sizes.items()}
 
 
@@ -49,11 +47,8 @@ def check_number(
     Raises:
         ValueError: naming the argument, what was given and what is allowed.
     """
-    try:
-        number = math.nan if isinstance(value, bool | str | bytes) else float(value)
-    except (TypeError, ValueError, RuntimeError, OverflowError):
-        number = math.nan
-    if not (math.isfinite(number) and least <= number <= most):
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    if not (number and least <= value <= most and abs(value) <= sys.float_info.max):
         raise ValueError(f"{name}: expected a number{_range(least, most)}, got {value!r}")
 
 
@@ -124,13 +119,9 @@ def check_kind(name: str, value: Any, kind: type | tuple[type, ...]) -> None:
 
 
 def check_state(state: Any, shapes: Any, like: Tensor, part: str = "") -> None:
-    """Refuse a state that is not built as ``shapes`` says, of numbers like those of ``like``.
+    """Refuse a state, or ``part`` of one, that is not built as ``shapes`` says.
 
-    Args:
-        state: tensors, in tuples of tuples.
-        shapes: the same tuples, with a ``torch.Size`` for each tensor.
-        like: a weight of the model.
-        part: which part of the state this is.
+    ``shapes`` has a ``torch.Size`` for each tensor; ``like`` is a weight, with its type of numbers.
 
     Raises:
         ValueError: naming the part, what was given and what is allowed.

@@ -7,6 +7,7 @@ the memory matrix.
 """
 
 import itertools
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -19,7 +20,25 @@ ControllerState = tuple[tuple[Tensor, Tensor], ...]
 """One pair (hidden, cell) per LSTM layer; empty for a feed-forward controller."""
 
 
-class FeedforwardController(nn.Module):
+class _Layers(nn.Module):
+    """What both have: layers, whose weights for the input start larger."""
+
+    layers: nn.ModuleList
+    into: str  # what a layer calls those weights
+
+    def reset_parameters(self) -> None:
+        """Draw PyTorch's start, with weights for the input four times as large."""
+        layer: Any
+        for layer in self.layers:
+            layer.reset_parameters()
+            getattr(layer, self.into).data.mul_(INPUT_GAIN)
+
+    def scale_input(self, channel: int, gain: float) -> None:
+        """Start the weights of one input channel so many times larger."""
+        getattr(self.layers[0], self.into).data[:, channel] *= gain
+
+
+class FeedforwardController(_Layers):
     """Layers of tanh units, with no state.
 
     Args:
@@ -28,23 +47,12 @@ class FeedforwardController(nn.Module):
         layers: number of layers.
     """
 
+    into = "weight"
+
     def __init__(self, input_size: int, size: int, layers: int = 1) -> None:
         super().__init__()
         sizes = [input_size] + [size] * layers
         self.layers = nn.ModuleList(itertools.starmap(nn.Linear, itertools.pairwise(sizes)))
-
-    def reset_parameters(self) -> None:
-        """Draw PyTorch's start, with weights four times as large."""
-        for layer in self.layers:
-            assert isinstance(layer, nn.Linear)
-            layer.reset_parameters()
-            layer.weight.data.mul_(INPUT_GAIN)
-
-    def scale_input(self, channel: int, gain: float) -> None:
-        """Start the weights of one input channel so many times larger."""
-        first = self.layers[0]
-        assert isinstance(first, nn.Linear)
-        first.weight.data[:, channel] *= gain
 
     def state_shapes(self, batch_size: int) -> tuple[()]:
         """Return the shapes of a state's tensors: there are none."""
@@ -63,7 +71,7 @@ class FeedforwardController(nn.Module):
         return inputs, state
 
 
-class LSTMController(nn.Module):
+class LSTMController(_Layers):
     """Stacked LSTM cells whose first state is learned.
 
     Args:
@@ -71,6 +79,8 @@ class LSTMController(nn.Module):
         size: units per layer.
         layers: number of layers.
     """
+
+    into = "weight_ih"
 
     def __init__(self, input_size: int, size: int, layers: int = 1) -> None:
         super().__init__()
@@ -80,19 +90,10 @@ class LSTMController(nn.Module):
         self.initial_cell = nn.Parameter(torch.zeros(layers, size))
 
     def reset_parameters(self) -> None:
-        """Draw PyTorch's start, with input weights four times as large."""
-        for layer in self.layers:
-            assert isinstance(layer, nn.LSTMCell)
-            layer.reset_parameters()
-            layer.weight_ih.data.mul_(INPUT_GAIN)
+        """Draw PyTorch's start, with weights for the input four times as large, and zeros."""
+        super().reset_parameters()
         nn.init.zeros_(self.initial_hidden)
         nn.init.zeros_(self.initial_cell)
-
-    def scale_input(self, channel: int, gain: float) -> None:
-        """Start the weights of one input channel so many times larger."""
-        first = self.layers[0]
-        assert isinstance(first, nn.LSTMCell)
-        first.weight_ih.data[:, channel] *= gain
 
     def state_shapes(self, batch_size: int) -> tuple[tuple[torch.Size, torch.Size], ...]:
         """Return the shapes of a state's tensors: a pair of (B, C) per layer."""

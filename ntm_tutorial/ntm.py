@@ -71,28 +71,17 @@ class NTMTrace(NamedTuple):
         return self.weighting[:, :, self.reads.shape[2] :]
 
 
-Record = dict[str, Tensor]
-"""What a trace keeps of one step, by the names of ``NTMTrace``."""
-
-
 def memory_step(
     memory: Float[Tensor, "B N M"],
     previous: Float[Tensor, "B H N"],
     head: HeadParameters,
-    keep: Callable[[Record], None] | None = None,
+    keep: Callable[[dict[str, Tensor]], None] | None = None,
 ) -> tuple[Float[Tensor, "B N M"], Float[Tensor, "B H N"], Float[Tensor, "B R M"]]:
     """Move all heads (Eqs. 5-9), read (Eq. 2), erase and add (Eqs. 3, 4).
 
-    Reading before writing is our choice; the paper leaves the order open.
-
-    Args:
-        memory: as the last step left it.
-        previous: the weightings of the last step.
-        head: what the controller tells the heads.
-        keep: called with all that happened, for a trace.
-
-    Returns:
-        the new memory, the new weightings, and what the read heads read before the write.
+    Takes the last step's memory and weightings; returns the new ones, and what was read. Reading
+    before writing is our choice; the paper leaves the order open. ``keep`` is called with all that
+    happened, for a trace.
     """
     # Address, Eqs. 5 to 9
     content = addressing.content_weighting(memory, head.key, head.key_strength)
@@ -120,8 +109,8 @@ class NTM(nn.Module):
 
     Call it like ``torch.nn.LSTM``: ``logits, state = model(inputs)``, time first.
 
-    A machine runs the plain equations, unless another ``memory_step`` is put into its place:
-    ``speed.fast(model)`` puts one there that computes the same in less time.
+    A machine runs the plain equations, unless something puts another ``memory_step`` into their
+    place, as ``speed.fast(model)`` does, which computes the same in less time.
 
     Args:
         input_size: channels of the input, ``I``.
@@ -134,11 +123,8 @@ class NTM(nn.Module):
         memory_locations: number of memory rows, ``N``.
         memory_width: length of a memory row, ``M``.
         shift_range: heads can move by ``-shift_range, ..., shift_range`` in one step.
-        learned_memory: learn the first memory too, from random rows that differ, and start the
-            heads as look-ups by content: for tasks that need a table more than a tape.
-        memory_periods: where the learned memory starts smooth: each of its columns is a wave with
-            at most so many periods. Neighbouring rows are then alike, and a look-up can be moved
-            little by little, as the dial of a scale. 0 for independent rows.
+        learned_memory: learn the first memory too, from rows and heads that ``starts`` sets.
+        memory_periods: how smooth these rows are, see ``starts.first_rows``; at 0, not at all.
 
     Raises:
         ValueError: if a size is not positive, the shifts outnumber the locations, the controller is
@@ -164,7 +150,8 @@ class NTM(nn.Module):
         memory_periods: float = 0.0,
     ) -> None:
         super().__init__()
-        given = {name: value for name, value in locals().items() if name not in _NO_SETTINGS}
+        given = dict(locals())
+        del given["self"], given["__class__"]
         self.settings = _checked(given)
         sizes = SimpleNamespace(**self.settings)
         self.input_size, self.output_size = sizes.input_size, sizes.output_size
@@ -250,11 +237,9 @@ class NTM(nn.Module):
                 another model or batch.
         """
         check_inputs("inputs", inputs, ("T", "B", self.input_size), self.output.weight)
-        if state is None:
-            state = self.initial_state(inputs.shape[1])
-        else:
+        if state is not None:
             self._check_state(state, inputs.shape[1])
-        features, state = self.advance_all(inputs, state)
+        features, state = self.advance_all(inputs, state or self.initial_state(inputs.shape[1]))
         return self.output(features), state
 
     def step(
@@ -263,8 +248,7 @@ class NTM(nn.Module):
         """Run one step.
 
         Raises:
-            ValueError: if the input does not have ``input_size`` channels, or the state is that of
-                another model or batch.
+            ValueError: as ``forward`` does.
         """
         check_inputs("x", x, ("B", self.input_size), self.output.weight)
         self._check_state(state, x.shape[0])
@@ -283,8 +267,7 @@ class NTM(nn.Module):
 
     def _move(self, state: NTMState, head: HeadParameters) -> tuple[Tensor, Tensor, Tensor]:
         """Take the memory step, in the memory's own precision even where autocast lowers it."""
-        kind = state.memory.device.type
-        if not torch.is_autocast_enabled(kind):
+        if not torch.is_autocast_enabled(kind := state.memory.device.type):
             return self.memory_step(state.memory, state.weighting, head)
         with torch.autocast(kind, enabled=False):
             head = HeadParameters(*(value.to(state.memory.dtype) for value in head))
@@ -310,7 +293,7 @@ class NTM(nn.Module):
             NotImplementedError: if a subclass advances without its ``memory_step``.
         """
         check_inputs("inputs", inputs, ("T", "B", self.input_size), self.output.weight)
-        notes: list[Record] = []
+        notes: list[dict[str, Tensor]] = []
         watched = copy.copy(self)  # the same weights
         watched.memory_step = partial(memory_step, keep=notes.append)
         features, _ = watched.advance_all(inputs, self.initial_state(inputs.shape[1]))
@@ -334,9 +317,6 @@ class NTM(nn.Module):
         check_state(state, NTMState(*shapes), self.output.weight)
 
 
-_NO_SETTINGS = ("self", "__class__")
-
-
 def _checked(settings: dict[str, Any]) -> dict[str, Any]:
     """Refuse settings out of range; return them with sizes as Python's own whole numbers."""
     others = ("controller", "shift_range", "learned_memory", "memory_periods")
@@ -345,7 +325,7 @@ def _checked(settings: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(
             f"controller: expected one of {sorted(CONTROLLERS)}, got {settings['controller']!r}"
         )
-    # No more, so that the shifts -r..r fit the memory's locations.
+    # So that the shifts -r..r fit the memory's locations
     reach = whole("shift_range", settings["shift_range"], 0, (sizes["memory_locations"] - 1) // 2)
     if not isinstance(settings["learned_memory"], bool):
         raise ValueError(f"learned_memory: expected a bool, got {settings['learned_memory']!r}")

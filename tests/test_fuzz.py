@@ -17,12 +17,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from ntm_tutorial import NTM, TASKS, LSTMBaseline, addressing, evaluation, memory, plots, pretrained
+from ntm_tutorial import (
+    NTM,
+    TASKS,
+    LSTMBaseline,
+    addressing,
+    analysis,
+    evaluation,
+    memory,
+    plots,
+    pretrained,
+)
 from ntm_tutorial.heads import Heads
 from ntm_tutorial.lab import results, sweeps
 from ntm_tutorial.playground import golden_case
 from ntm_tutorial.recipes import recipe
-from ntm_tutorial.tasks import dynamic_ngrams, priority_sort, repeat_copy
+from ntm_tutorial.tasks import dynamic_ngrams, priority_sort
 from ntm_tutorial.training import History, train
 
 SECONDS = 30
@@ -107,7 +117,7 @@ def calls() -> dict[str, Call]:
         Call(priority_sort.arrange, {
             "vectors": (numbers(5, 2, 8) > 0.5).float(), "priorities": numbers(5, 2), "answers": 3,
         }),
-        Call(repeat_copy.mistakes, {
+        Call(analysis.mistakes, {
             "logits": torch.zeros(10, 2, 9), "episode": repeat.sample(2, length=2, repeats=3),
         }),
         Call(evaluation.bits_per_sequence, {"logits": logits, "episode": episode}),

@@ -333,12 +333,10 @@ class TestEveryTask:
         assert difficulty is not None
         for name, value in drawn.items():
             assert isinstance(value, Tensor)
-            said = difficulty[name]
-            assert value.tolist() == (said.tolist() if isinstance(said, Tensor) else [said] * 3)
-        one = task.draw(generator=seeded(1))
-        told = task.sample(3, generator=seeded(), **one).difficulty
-        assert told is not None
-        assert {name: told[name] for name in one} == one
+            assert value.equal(torch.as_tensor(difficulty[name]))
+        same = task.draw(generator=seeded(1))
+        episode = task.sample(3, generator=seeded(), **same)
+        assert {name: episode.one(name) for name in same} == same
         inputs, targets, mask = task.sample(1)
         assert Episode(inputs, targets, mask).difficulty is None
 

@@ -46,8 +46,7 @@ FILE = FOLDER / "bench.json"
 LENGTH = 20
 BATCHES = (1, 16, 64)
 THREADS = (1, 2)
-RUNGS = ("looped", "batched", "by hand", "compiled", "4 steps a call", "from C++",
-         "merged products")  # fmt: skip
+RUNGS = ("looped", "batched", "by hand", "compiled", "4 steps a call", "from C++")
 """The chapter's ladder, climbed by the feed-forward NTM at batch 16."""
 PRODUCTS = {
     "controller": (16, 29, 100),
@@ -192,7 +191,7 @@ def _on(
     if name == "by hand":
         return nullcontext(model)
     steps = 1 if name == "compiled" else compiling.COMPILED_STEPS
-    ours = compiling.options() if name == RUNGS[-1] else {"cpp_wrapper": name == "from C++"}
+    ours = compiling.options() if name == RUNGS[-1] else {"cpp_wrapper": False}
     return _compiled(model, batch, steps, ours | (options or {}))
 
 

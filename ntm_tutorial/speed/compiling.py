@@ -77,12 +77,9 @@ def options() -> dict[str, Any]:
     """Say how to compile: options of ``torch.compile``."""
     from torch._inductor import config  # takes a while, and is PyTorch's own affair
 
-    from ntm_tutorial.speed.merging import MergeProducts
-
     return {
         # Called from Python, as by default, the kernels would wait for it half of the time.
         "cpp_wrapper": True,
-        "post_grad_custom_post_pass": MergeProducts(),
         # Multiply and add in one instruction. Older versions of PyTorch only want to know whether.
         "cpp.enable_floating_point_contract_flag": type(
             config.cpp.enable_floating_point_contract_flag

@@ -25,8 +25,7 @@ class Episode(_Tensors):
 
     ``mask`` marks the steps whose outputs count. It is ``(T,)`` where all sequences are equally
     long and ``(T, B)`` where they differ; a shorter sequence is padded with zeros at its end.
-    ``difficulty`` holds a number for all sequences, or a tensor with one for each; None where
-    nobody said.
+    ``difficulty`` is None where nobody said.
     """
 
     difficulty: Difficulty | None = None
@@ -38,10 +37,9 @@ class Episode(_Tensors):
         mask: Bool[Tensor, "T"] | Bool[Tensor, "T B"],
         difficulty: Difficulty | None = None,
     ) -> "Episode":
-        """Put the tensors together; say the difficulty once where it is the same for all."""
+        """Put the tensors together, and say how hard they are."""
         episode = super().__new__(cls, inputs, targets, mask)
-        if difficulty is not None:
-            episode.difficulty = {name: _one_for_all(value) for name, value in difficulty.items()}
+        episode.difficulty = difficulty
         return episode
 
     def one(self, name: str) -> int:
@@ -50,11 +48,12 @@ class Episode(_Tensors):
         Raises:
             ValueError: if it differs, or nobody said.
         """
-        value = (self.difficulty or {}).get(name)
-        if not isinstance(value, int):
-            given = "several" if isinstance(value, Tensor) else "none"
-            raise ValueError(f"episode: expected the same {name} for all sequences, got {given}")
-        return value
+        values = torch.as_tensor((self.difficulty or {}).get(name, [])).unique().tolist()
+        if len(values) != 1:
+            raise ValueError(
+                f"episode: expected the same {name} for all sequences, got {values or 'none'}"
+            )
+        return int(values[0])
 
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> "Episode":
         """Move all three tensors to a device; with ``dtype``, as numbers of that type."""
@@ -163,9 +162,3 @@ def random_numbers(*shape: int, generator: Generator | None = None) -> Float[Ten
 def same_for_all(mask: Bool[Tensor, "T B"]) -> Bool[Tensor, "T"] | Bool[Tensor, "T B"]:
     """Drop a mask's batch dimension where all sequences agree."""
     return mask[:, 0] if bool((mask == mask[:, :1]).all()) else mask
-
-
-def _one_for_all(value: int | Tensor) -> int | Tensor:
-    """Replace numbers that are all the same by one."""
-    same = isinstance(value, Tensor) and bool((value == value.flatten()[0]).all())
-    return int(value.flatten()[0]) if isinstance(value, Tensor) and same else value
