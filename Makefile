@@ -56,6 +56,7 @@ test: lint browser ## test package, notebooks and the book's pages: what a chang
 	$(BIN)/pytest -n 2 -m "not slow"
 
 slow: browser ## the rest of the tests: long compiles, the PDF edition, an explorer in JupyterLab
+	$(BIN)/python -m pip install -qq --disable-pip-version-check -r tools/jupyterlab.txt
 	$(BIN)/pytest -n 2 -m slow --ignore tests/test_colab.py
 
 colab: .venv/stamp ## run all notebooks as on Colab; on Python 3.13, with its PyTorch too: EXACT=1

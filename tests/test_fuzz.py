@@ -174,7 +174,7 @@ TENSORS: dict[str, Callable[[Tensor], Tensor]] = {
     "a dimension fewer": lambda x: x[0] if x.dim() else x[None],
     "whole numbers": lambda x: x.long(),
     "another precision": lambda x: x.half(),
-    "complex numbers": lambda x: x.cfloat(),
+    "complex numbers": lambda x: x.to(torch.complex64),
     "truth values": lambda x: x > 0.5,
     "elsewhere": lambda x: x.to("meta"),
     "empty": lambda x: x[..., :0],

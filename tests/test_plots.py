@@ -448,7 +448,7 @@ def test_curve_panels_and_where_the_papers_curves_end() -> None:
     def run(*costs: float) -> History:
         return History([1000 * (place + 1) for place in range(len(costs))], [], list(costs))
 
-    panels = {
+    panels: dict[str, dict[str, Any]] = {
         "copy": {"lstm": [run(9.0, 0.5), run(7.0, 0.0)], "ntm-lstm": run(1.0)},
         "sort": {"lstm": run(9.0, 5.0)},
     }
@@ -520,7 +520,7 @@ def test_shares_by_repetition_and_where_training_ended() -> None:
     figure = plots.by_repetition(panels, trained_to=2)
     copied, end = figure.axes
     assert [axis.get_title(loc="left") for axis in (copied, end)] == ["copied", "end"]
-    assert copied.lines[0].get_xydata().tolist() == [[1, 0.1], [2, 0.2], [3, 0.4]]
+    assert np.array_equal(copied.lines[0].get_xydata(), [[1, 0.1], [2, 0.2], [3, 0.4]])
     assert copied.lines[2].get_xdata() == [2.5, 2.5]
     assert len(end.lines) == 1  # nothing there lies beyond training
 

@@ -58,7 +58,17 @@ class TestFiles:
         path = tmp_path / "seed-00.json"
         made(80.0, 0.25).write(path)
         whole = json.loads(path.read_text(encoding="utf-8"))
-        values = (None, True, -1, 1.5, "x", [], [None], {"a": [None]}, float("nan"))
+        values: tuple[Any, ...] = (
+            None,
+            True,
+            -1,
+            1.5,
+            "x",
+            [],
+            [None],
+            {"a": [None]},
+            float("nan"),
+        )
         fine: list[tuple[str, Any]] = [
             ("error", "x"), ("scores", []), ("optimum", 1.5), ("wall_seconds", 1.5),
             ("wall_seconds", None), ("compiled", None), ("error", None),

@@ -161,7 +161,7 @@ def strips(
         check_number("floor", floor)
     keys = [Line2D([], [], color=INK, marker="|", markersize=12, linestyle="", label="median")]
     if paper:
-        bar = {"color": FAINT, "linewidth": 4, "marker": "|", "markersize": 7}
+        bar: dict[str, Any] = {"color": FAINT, "linewidth": 4, "marker": "|", "markersize": 7}
         keys.append(Line2D([], [], **bar, label="the paper, read off"))
     figure, axes = _panels(given(panels), *keys)
     for axis, (task, models) in zip(axes, panels.items(), strict=True):
