@@ -10,6 +10,7 @@ from torch import Tensor
 from ntm_tutorial import ntm
 from ntm_tutorial.heads import HeadParameters
 from ntm_tutorial.speed.fused import memory_step
+from tests.each import each
 
 State = tuple[Tensor, Tensor, Tensor]
 
@@ -58,9 +59,9 @@ def compare(inputs: list[Tensor]) -> None:
         torch.testing.assert_close(one, other, **tolerance)
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
-@pytest.mark.parametrize("reach", [0, 1, 2, 3])
-@pytest.mark.parametrize(("R", "W"), [(1, 1), (1, 3), (2, 1), (3, 2)])
+@each("dtype", [torch.float64, torch.float32])
+@each("reach", [0, 1, 2, 3])
+@each(("R", "W"), [(1, 1), (1, 3), (2, 1), (3, 2)])
 def test_values_and_gradients(R: int, W: int, reach: int, dtype: torch.dtype) -> None:
     compare(draw(R, W, reach, dtype))
 
@@ -120,8 +121,8 @@ def test_some_inputs_without_a_gradient() -> None:
         new_memory.sum(), inputs[2:]))  # fmt: skip
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
-@pytest.mark.parametrize("case", ["zero memory", "zero key", "one-hot", "identity", "hard", "all"])
+@each("dtype", [torch.float64, torch.float32])
+@each("case", ["zero memory", "zero key", "one-hot", "identity", "hard", "all"])
 def test_where_a_division_by_zero_lurks(case: str, dtype: torch.dtype) -> None:
     inputs = draw(2, 2, 1, dtype)
     cells, previous, key, strength, gate, shifts, sharpening = (

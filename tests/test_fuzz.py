@@ -4,6 +4,7 @@ import copy
 import math
 import re
 import signal
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -244,7 +245,8 @@ def outcome(call: Call, name: str, value: Any) -> str:
         given_now = copy.deepcopy(given_now)
     torch.manual_seed(0)
     try:
-        with no_hang():
+        with no_hang(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             answer = call.function(**given_now)
     except (ValueError, TypeError, FileNotFoundError) as error:
         told = names(str(error), name, [*call.arguments])

@@ -67,8 +67,8 @@ def address_in(log: Path, server: subprocess.Popen[bytes]) -> str:
     """Wait until the server says where it is."""
     for _ in range(1200):
         for line in log.read_text(encoding="utf-8").splitlines():
-            if "http://localhost:" in line:
-                return line[line.index("http://localhost:") :].split("/lab")[0]
+            if "http://127.0.0.1:" in line:
+                return line[line.index("http://127.0.0.1:") :].split("/lab")[0]
         assert server.poll() is None, log.read_text(encoding="utf-8")
         time.sleep(0.1)
     raise AssertionError(log.read_text(encoding="utf-8"))

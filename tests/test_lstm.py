@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ntm_tutorial.models.lstm import LSTMBaseline
+from tests.each import each
 from tests.loops import Array
 
 T, B, I, O = 6, 3, 4, 2  # noqa: E741
@@ -102,13 +103,13 @@ def test_the_wiring_is_that_of_the_papers_count() -> None:
 
 @pytest.mark.bad_input
 class TestBadInput:
-    @pytest.mark.parametrize("name", ["input_size", "output_size", "hidden_size", "layers"])
-    @pytest.mark.parametrize("value", [0, -1, 2.0, "3", None, True])
+    @each("name", ["input_size", "output_size", "hidden_size", "layers"])
+    @each("value", [0, -1, 2.0, "3", None, True])
     def test_sizes(self, name: str, value: Any) -> None:
         with pytest.raises(ValueError, match=f"^{name}: .* at least 1, got {value!r}$"):
             LSTMBaseline(**{"input_size": 9, "output_size": 8, name: value})
 
-    @pytest.mark.parametrize("shape", [(5, 2, 3), (5, 4), (0, 2, 4), (5, 0, 4)])
+    @each("shape", [(5, 2, 3), (5, 4), (0, 2, 4), (5, 0, 4)])
     def test_inputs(self, model: LSTMBaseline, shape: tuple[int, ...]) -> None:
         with pytest.raises(ValueError, match=r"^inputs: expected shape \(T, B, 4\), got \("):
             model(torch.zeros(shape))

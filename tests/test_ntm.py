@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ntm_tutorial.ntm import INITIAL_MEMORY, NTM, NTMState
 from tests import loops
+from tests.each import each
 
 CONTROLLERS = ["feedforward", "lstm"]
 SHAPES: list[dict[str, float]] = [
@@ -307,25 +308,23 @@ def test_a_smaller_memory(controller: str, learned: bool) -> None:
 
 @pytest.mark.bad_input
 class TestBadInput:
-    @pytest.mark.parametrize(
+    @each(
         "name",
         ["input_size", "output_size", "controller_size", "controller_layers", "read_heads",
          "write_heads", "memory_locations", "memory_width"],
     )  # fmt: skip
-    @pytest.mark.parametrize("value", [0, -1, 2.0, "3", None, True])
+    @each("value", [0, -1, 2.0, "3", None, True])
     def test_sizes(self, name: str, value: Any) -> None:
         sizes = {"input_size": 9, "output_size": 8, name: value}
         with pytest.raises(ValueError, match=f"^{name}: .* at least 1, got {value!r}$"):
             NTM(**sizes)
 
-    @pytest.mark.parametrize(
-        ("value", "locations"), [(-1, 8), (4, 8), (2, 4), (1, 2), (0.5, 8), ("1", 8)]
-    )
+    @each(("value", "locations"), [(-1, 8), (4, 8), (2, 4), (1, 2), (0.5, 8), ("1", 8)])
     def test_shift_range(self, value: Any, locations: int) -> None:
         with pytest.raises(ValueError, match=f"^shift_range: expected .*got {value!r}$"):
             NTM(9, 8, shift_range=value, memory_locations=locations)
 
-    @pytest.mark.parametrize("value", [-1, math.inf, math.nan, "2", None])
+    @each("value", [-1, math.inf, math.nan, "2", None])
     def test_memory_periods(self, value: Any) -> None:
         with pytest.raises(ValueError, match=f"^memory_periods: .* at least 0, got {value!r}$"):
             NTM(9, 8, learned_memory=True, memory_periods=value)
@@ -334,12 +333,12 @@ class TestBadInput:
         with pytest.raises(ValueError, match=r"^memory_periods: only a learned_memory .*got 2$"):
             NTM(9, 8, memory_periods=2)
 
-    @pytest.mark.parametrize("value", ["LSTM", "ntm-lstm", "", None])
+    @each("value", ["LSTM", "ntm-lstm", "", None])
     def test_controller(self, value: Any) -> None:
         with pytest.raises(ValueError, match=r"^controller: .*'feedforward', 'lstm'.*got "):
             NTM(9, 8, controller=value)
 
-    @pytest.mark.parametrize("shape", [(5, 2, 3), (5, 4), (4,), (0, 2, 4), (5, 0, 4), (1, 5, 2, 4)])
+    @each("shape", [(5, 2, 3), (5, 4), (4,), (0, 2, 4), (5, 0, 4), (1, 5, 2, 4)])
     def test_inputs(self, shape: tuple[int, ...]) -> None:
         model, inputs = build("lstm", torch.float32), torch.zeros(shape)
         for call in (model, model.trace):
@@ -355,12 +354,12 @@ class TestBadInput:
         with pytest.raises(ValueError, match=r"^x: expected shape \(B, 4\), got \(2, 5\)"):
             model.step(draw(2, 5), model.initial_state(2))
 
-    @pytest.mark.parametrize("value", [0, -1, 1.5])
+    @each("value", [0, -1, 1.5])
     def test_batch_size(self, value: Any) -> None:
         with pytest.raises(ValueError, match=f"^batch_size: .*got {value}"):
             build("feedforward").initial_state(value)
 
-    @pytest.mark.parametrize("value", [0, -1, 1.5, 9])
+    @each("value", [0, -1, 1.5, 9])
     def test_memory_locations(self, value: Any) -> None:
         with pytest.raises(ValueError, match=f"^memory_locations: .*got {value}"):
             build("feedforward").initial_state(2, value)

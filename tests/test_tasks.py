@@ -20,6 +20,7 @@ from ntm_tutorial.tasks import (
     repeat_copy,
 )
 from ntm_tutorial.tasks.dynamic_ngrams import optimal_predictions
+from tests.each import each
 
 Row = list[float]
 Rows = list[Row]
@@ -169,7 +170,7 @@ CASES: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "difficulty"), CASES)
+@each(("name", "difficulty"), CASES)
 def test_every_sequence_is_as_it_would_be_alone_then_padded(
     name: str, difficulty: dict[str, Any]
 ) -> None:
@@ -498,15 +499,13 @@ class TestOptimalPredictions:
 @pytest.mark.bad_input
 class TestBadInput:
     @all_tasks
-    @pytest.mark.parametrize("value", [0, -1, 2.5, "3", None])
+    @each("value", [0, -1, 2.5, "3", None])
     def test_batch_size(self, task: Task, value: Any) -> None:
         with pytest.raises(ValueError, match=f"^batch_size: expected .*at least 1, got {value!r}"):
             task.sample(value)
 
-    @pytest.mark.parametrize(
-        ("task", "name"), [(t, n) for t in TASKS.values() for n in t.training_range]
-    )
-    @pytest.mark.parametrize(
+    @each(("task", "name"), [(t, n) for t in TASKS.values() for n in t.training_range])
+    @each(
         ("value", "message"),
         [
             (0, "at least 1, got 0"),
@@ -519,13 +518,12 @@ class TestBadInput:
             (torch.tensor([]), "a whole number, got"),
             (torch.tensor([2.0, 3.0]), "a whole number, got"),
         ],
-        ids=str,
     )
     def test_difficulty(self, task: Task, name: str, value: Any, message: str) -> None:
         with pytest.raises(ValueError, match=f"^{name}: expected {message}"):
             task.sample(2, **{name: value})
 
-    @pytest.mark.parametrize("share", [5.0, -0.1, math.nan, "1", True])
+    @each("share", [5.0, -0.1, math.nan, "1", True])
     def test_a_share_that_is_none(self, share: Any) -> None:
         with pytest.raises(ValueError, match=r"^share: expected a number from 0 to 1, got"):
             TASKS["copy"].draw(share=share)
@@ -534,12 +532,12 @@ class TestBadInput:
         with pytest.raises(ValueError, match=r"^items: expected at least 2, got 1"):
             TASKS["associative-recall"].sample(2, items=1)
 
-    @pytest.mark.parametrize("query", [-1, 3, 4, torch.tensor([0, 3])])
+    @each("query", [-1, 3, 4, torch.tensor([0, 3])])
     def test_a_query_without_a_successor(self, query: Any) -> None:
         with pytest.raises(ValueError, match=r"^query: expected 0 to items - 2, got"):
             TASKS["associative-recall"].sample(2, items=4, query=query)
 
-    @pytest.mark.parametrize("query", [0.5, "0", torch.tensor([0, 1, 2])])
+    @each("query", [0.5, "0", torch.tensor([0, 1, 2])])
     def test_a_query_that_is_no_index(self, query: Any) -> None:
         with pytest.raises(ValueError, match=r"^query: expected"):
             TASKS["associative-recall"].sample(2, items=4, query=query)
@@ -548,7 +546,7 @@ class TestBadInput:
         with pytest.raises(ValueError, match=r"^length: expected more than 5 bits, got 5"):
             TASKS["dynamic-ngrams"].sample(2, length=5)
 
-    @pytest.mark.parametrize(
+    @each(
         ("difficulty", "message"),
         [
             ({"items": 5, "answers": 6}, "items = 5, got 6"),
@@ -560,9 +558,7 @@ class TestBadInput:
         with pytest.raises(ValueError, match=f"^answers: expected at most {message}"):
             TASKS["priority-sort"].sample(2, **difficulty)
 
-    @pytest.mark.parametrize(
-        "bits", [torch.zeros(5), torch.zeros(5, 2, 1), torch.full((5, 2), 0.5)]
-    )
+    @each("bits", [torch.zeros(5), torch.zeros(5, 2, 1), torch.full((5, 2), 0.5)])
     def test_bits(self, bits: Tensor) -> None:
         with pytest.raises(
             ValueError, match=r"^bits: expected zeros and ones, shape \(T, B\), got"

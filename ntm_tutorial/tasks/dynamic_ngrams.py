@@ -115,7 +115,12 @@ def contexts(bits: Float[Tensor, "T B"] | Int[Tensor, "T B"]) -> Int[Tensor, "T 
     Raises:
         ValueError: if ``bits`` is not of shape (T, B) or holds anything but 0 and 1.
     """
-    if bits.dim() != 2 or bits.is_meta or not bool(((bits == 0) | (bits == 1)).all()):
+    if (
+        bits.dim() != 2
+        or bits.is_meta
+        or bits.is_complex()
+        or not bool(((bits == 0) | (bits == 1)).all())
+    ):
         raise ValueError(f"bits: expected zeros and ones, shape (T, B), got {tuple(bits.shape)}")
     numbers = torch.full_like(bits, -1, dtype=torch.long)
     if len(bits) >= CONTEXT:
