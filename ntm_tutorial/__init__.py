@@ -9,7 +9,8 @@ above it in this list, and ``make lint`` sees to it::
     evaluation                                      how to score a model
     speed/                                          the machine's step again, faster
     models/                                         families: one protocol, one registry
-    storage  training  recipes                      files, the loop, every setting
+    storage  callbacks  settings  checkpoint        files, and the parts of a training run
+    training  recipes                               the loop, and every model's settings
     pretrained/                                     models that come trained
     analysis                                        what the chapters ask of answers and traces
     plots/                                          pictures for the book

@@ -33,8 +33,8 @@ class _Layers(nn.Module):
             layer.reset_parameters()
             getattr(layer, self.into).data.mul_(INPUT_GAIN)
 
-    def scale_input(self, channel: int, gain: float) -> None:
-        """Start the weights of one input channel so many times larger."""
+    def scale_input(self, channel: int | slice, gain: float) -> None:
+        """Start the weights of an input channel, or of several, so many times larger."""
         getattr(self.layers[0], self.into).data[:, channel] *= gain
 
 

@@ -2,18 +2,19 @@
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, SupportsIndex
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from ntm_tutorial.checks import check_kind, check_logits, check_positive, check_together
+from ntm_tutorial.checks import check_kind, check_logits, check_together, whole
 from ntm_tutorial.tasks import Episode, Task
-from ntm_tutorial.tasks.base import per_sequence
+from ntm_tutorial.tasks.base import Difficulty, per_sequence
 
 SEEDS = 2**30
 """Seeds lie below this. PyTorch's CPU generator looks at the lowest 32 bits of its seed alone, so
@@ -26,24 +27,45 @@ def bits_per_sequence(logits: Float[Tensor, "T B O"], episode: Episode) -> Float
     A model that knows nothing pays one bit for every bit asked of it; a perfect one pays none.
 
     Raises:
-        ValueError: if the logits are not of the targets' shape.
+        ValueError: if the logits are not of the targets' shape, or one that is asked for is NaN.
     """
-    check_kind("episode", episode, Episode)
-    check_logits(logits, episode.targets)
-    loss = binary_cross_entropy_with_logits(logits, episode.targets, reduction="none")
-    return (loss * _mask(episode)).sum((0, 2)) / math.log(2)
+    loss = _cross_entropy(_asked(logits, episode), episode.targets)
+    return torch.where(_mask(episode), loss, 0).sum((0, 2)) / math.log(2)
+
+
+def wrong(logits: Float[Tensor, "T B O"], episode: Episode) -> Bool[Tensor, "T B O"]:
+    """Tell which bits over the masked steps are wrong; a logit above 0 says 1.
+
+    Raises:
+        ValueError: if the logits are not of the targets' shape, or one that is asked for is NaN.
+    """
+    return ((_asked(logits, episode) > 0) != (episode.targets > 0.5)) & _mask(episode)
 
 
 def wrong_bits(logits: Float[Tensor, "T B O"], episode: Episode) -> Int[Tensor, "B"]:
-    """Count each sequence's wrong bits over the masked steps; a logit above 0 says 1.
+    """Count each sequence's ``wrong`` bits.
 
     Raises:
-        ValueError: if the logits are not of the targets' shape.
+        ValueError: if the logits are not of the targets' shape, or one that is asked for is NaN.
     """
+    return wrong(logits, episode).sum((0, 2))
+
+
+def _asked(logits: Tensor, episode: Episode) -> Tensor:
+    """Return logits that can be scored, in single precision at least."""
     check_kind("episode", episode, Episode)
     check_logits(logits, episode.targets)
-    wrong = (logits > 0) != (episode.targets > 0.5)
-    return (wrong & _mask(episode)).sum((0, 2))
+    if bool((logits.isnan() & _mask(episode)).any()):
+        raise ValueError("logits: expected numbers at the steps that count, got NaN")
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))
+
+
+def _cross_entropy(logits: Tensor, probabilities: Tensor) -> Tensor:
+    """Return the cross-entropy in nats; certainty costs nothing if right, all if wrong."""
+    probabilities = probabilities.to(logits.dtype)
+    cost = binary_cross_entropy_with_logits(logits, probabilities, reduction="none")
+    right = probabilities == (logits > 0)
+    return torch.where(logits.isinf(), torch.where(right, 0.0, math.inf), cost)
 
 
 def divergence(
@@ -61,7 +83,7 @@ def divergence(
         probabilities: of a 1, such as the optimal prediction's, 0 to 1.
 
     Raises:
-        ValueError: if the two differ in shape, or the probabilities are none.
+        ValueError: if the two differ in shape, the probabilities are none, or a logit is NaN.
     """
     check_together(probabilities=probabilities, logits=logits)
     if logits.shape != probabilities.shape:
@@ -71,7 +93,9 @@ def divergence(
         )
     if not bool(((probabilities >= 0) & (probabilities <= 1)).all()):
         raise ValueError("probabilities: expected numbers from 0 to 1")
-    cost = binary_cross_entropy_with_logits(logits, probabilities, reduction="none")
+    if bool(logits.isnan().any()):
+        raise ValueError("logits: expected numbers, got NaN")
+    cost = _cross_entropy(logits, probabilities)
     least = -(probabilities.xlogy(probabilities) + (1 - probabilities).xlogy(1 - probabilities))
     return (cost - least).clamp_min(0) / math.log(2)
 
@@ -121,10 +145,10 @@ def evaluate(
     model: nn.Module,
     task: Task,
     *,
-    sequences: int = 200,
-    seed: int = 0,
-    batch_size: int = 50,
-    **difficulty: int | Int[Tensor, "S"],
+    sequences: SupportsIndex = 200,
+    seed: SupportsIndex = 0,
+    batch_size: SupportsIndex = 50,
+    **difficulty: SupportsIndex | Int[Tensor, "*S"],
 ) -> Evaluation:
     """Test a model on fresh sequences.
 
@@ -143,31 +167,68 @@ def evaluate(
     Raises:
         ValueError: if a number is out of range, or there is not one for each sequence.
     """
-    check_positive(sequences=sequences, batch_size=batch_size)
     check_kind("model", model, nn.Module)
     check_kind("task", task, Task)
+    sequences, batch_size = whole("sequences", sequences), whole("batch_size", batch_size)
     each = {
-        name: per_sequence(name, value, sequences) if isinstance(value, Tensor) else value
+        name: per_sequence(name, value, sequences)
+        if isinstance(value, Tensor) and value.dim()
+        else whole(name, value, 0)
         for name, value in difficulty.items()
     }
     generator = torch.Generator().manual_seed(testing_seed(seed))
-    device = next(model.parameters()).device
     parts = []
-    for start in range(0, sequences, batch_size):
-        count = min(batch_size, sequences - start)
-        here = {
-            name: value[start : start + count] if isinstance(value, Tensor) else value
-            for name, value in each.items()
-        }
-        episode = task.sample(count, generator=generator, **here).to(device)
-        logits, _ = model(episode.inputs)
-        asked = _mask(episode).expand_as(logits).sum((0, 2))
-        parts.append((bits_per_sequence(logits, episode), wrong_bits(logits, episode), asked))
+    with evaluating(model):
+        for start in range(0, sequences, batch_size):
+            count = min(batch_size, sequences - start)
+            here = {
+                name: value[start : start + count] if isinstance(value, Tensor) else value
+                for name, value in each.items()
+            }
+            episode = fitted(task.sample(count, generator=generator, **here), model)
+            logits = answer(model, episode)
+            asked = _mask(episode).expand_as(logits).sum((0, 2))
+            parts.append((bits_per_sequence(logits, episode), wrong_bits(logits, episode), asked))
     return Evaluation(*(torch.cat(column).cpu() for column in zip(*parts, strict=True)))
 
 
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Let dropout and the like rest while a model is tested; then put every part back."""
+    modes = [(part, part.training) for part in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for part, mode in modes:
+            part.training = mode
+
+
+def fitted(episode: Episode, model: nn.Module) -> Episode:
+    """Move an episode to a model's device, and its numbers to the model's type."""
+    weights = [weight for weight in model.parameters() if weight.is_floating_point()]
+    if not weights:
+        return episode
+    return episode.to(weights[0].device, weights[0].dtype)
+
+
+def answer(model: Any, episode: Episode, *state: Any) -> Float[Tensor, "T B O"]:
+    """Run a model on an episode, from its own first state or another, and return its logits.
+
+    Raises:
+        ValueError: if the model does not return a pair, as ``torch.nn.LSTM`` does.
+    """
+    found = model(episode.inputs, *state)
+    if not isinstance(found, tuple) or len(found) != 2 or not isinstance(found[0], Tensor):
+        raise ValueError(
+            "model: expected one that returns (logits, state), as torch.nn.LSTM does, "
+            f"got {type(found).__name__}"
+        )
+    return found[0]
+
+
 def sweep(
-    model: nn.Module, task: Task, name: str, values: Iterable[int], **settings: int
+    model: nn.Module, task: Task, name: str, values: Iterable[int], **settings: SupportsIndex
 ) -> dict[int, Evaluation]:
     """Evaluate at several values of one difficulty, such as ``"length", (10, 20, 50)``.
 
@@ -184,11 +245,11 @@ def sweep(
 def grid(
     model: nn.Module,
     task: Task,
-    rows: tuple[str, Iterable[int]],
-    columns: tuple[str, Sequence[int]],
+    rows: tuple[str, Iterable[SupportsIndex]],
+    columns: tuple[str, Sequence[SupportsIndex]],
     *,
-    sequences: int = 4,
-    seed: int = 0,
+    sequences: SupportsIndex = 4,
+    seed: SupportsIndex = 0,
 ) -> dict[tuple[int, int], Evaluation]:
     """Evaluate at every pair of two difficulties.
 
@@ -205,15 +266,16 @@ def grid(
     Raises:
         ValueError: if a number is out of range.
     """
-    check_positive(sequences=sequences)
-    (row, values), (column, others) = rows, columns
-    each = torch.tensor(others).repeat_interleave(sequences)
+    (row, _), (column, _) = rows, columns
+    values, others = ([whole(name, one, 0) for one in ones] for name, ones in (rows, columns))
+    count = whole("sequences", sequences)
+    each = torch.tensor(others).repeat_interleave(count)
     found = {}
     for value in values:
         pair: dict[str, Any] = {row: value, column: each}
         batch = {"sequences": len(each), "batch_size": len(each)}
         line = evaluate(model, task, seed=seed, **batch, **pair)
-        parts = (numbers.split(sequences) for numbers in (line.bits, line.wrong, line.asked))
+        parts = (numbers.split(count) for numbers in (line.bits, line.wrong, line.asked))
         for other, part in zip(others, zip(*parts, strict=True), strict=True):
             found[value, other] = Evaluation(*part)
     return found
@@ -243,7 +305,7 @@ class TrainingMap(dict[tuple[int, ...], Evaluation]):
 
 
 def training_map(
-    model: nn.Module, task: Task, *, sequences: int = 200, seed: int = 0
+    model: nn.Module, task: Task, *, sequences: SupportsIndex = 200, seed: SupportsIndex = 0
 ) -> TrainingMap:
     """Evaluate in every cell of the training range: every length, or every length and repeats.
 
@@ -257,15 +319,22 @@ def training_map(
         ValueError: if a number is out of range.
     """
     names = list(task.training_range)
-    cells = itertools.product(*(range(low, up + 1) for low, up in task.training_range.values()))
-    how = {"sequences": sequences, "seed": seed, "batch_size": sequences}
+    how: dict[str, Any] = {"sequences": sequences, "seed": seed, "batch_size": sequences}
     return TrainingMap(
         (cell, evaluate(model, task, **how, **dict(zip(names, cell, strict=True))))
-        for cell in cells
+        for cell in training_cells(task)
     )
 
 
-def solved(model: nn.Module, task: Task, *, sequences: int = 200, seed: int = 0) -> bool:
+def training_cells(task: Task) -> list[tuple[int, ...]]:
+    """List all difficulties of a task's training range, from the easiest to the hardest."""
+    ends = task.training_range.values()
+    return list(itertools.product(*(range(low, high + 1) for low, high in ends)))
+
+
+def solved(
+    model: nn.Module, task: Task, *, sequences: SupportsIndex = 200, seed: SupportsIndex = 0
+) -> bool:
     """Tell whether at least ``SOLVED`` of the sequences are perfect in every cell of the range.
 
     That a task can be solved so goes without saying for copy, repeat copy and recall alone.
@@ -276,7 +345,14 @@ def solved(model: nn.Module, task: Task, *, sequences: int = 200, seed: int = 0)
     return training_map(model, task, sequences=sequences, seed=seed).solved
 
 
-def validation_episode(task: Task, seed: int, sequences: int, **difficulty: int) -> Episode:
+def validation_episode(
+    task: Task,
+    seed: SupportsIndex,
+    sequences: SupportsIndex,
+    *,
+    even: bool = False,
+    **difficulty: SupportsIndex,
+) -> Episode:
     """Draw the fixed sequences on which the run from this seed is validated.
 
     Training never sees them, nor does testing: their seeds lie in another range.
@@ -285,36 +361,42 @@ def validation_episode(task: Task, seed: int, sequences: int, **difficulty: int)
         task: the task to draw from.
         seed: the run's, 0 to 2**30 - 1.
         sequences: how many.
+        even: spread the first half of them evenly over the cells of the training range.
         difficulty: such as ``length=20``; what is left out is drawn from the training range.
 
     Raises:
         ValueError: if a number is out of range.
     """
-    check_kind("task", task, Task)
-    check_positive(sequences=sequences)
-    check_seed(seed)
-    generator = torch.Generator().manual_seed(SEEDS + seed)
-    return task.sample(sequences, generator=generator, **difficulty)
+    generator = torch.Generator().manual_seed(SEEDS + check_seed(seed))
+    count = whole("sequences", sequences)
+    wanted: Difficulty = {name: whole(name, value, 0) for name, value in difficulty.items()}
+    if even:
+        cells = torch.tensor(training_cells(task))
+        spread = cells[torch.linspace(0, len(cells) - 1, count // 2).round().long()]
+        drawn = task.draw(count, generator)
+        for name, values in zip(drawn, spread.T, strict=True):
+            wanted.setdefault(
+                name, torch.cat([values, torch.as_tensor(drawn[name])[len(values) :]])
+            )
+    return task.sample(count, generator=generator, **wanted)
 
 
-def testing_seed(seed: int) -> int:
+def testing_seed(seed: SupportsIndex) -> int:
     """Map a test seed to a generator seed that neither training nor validation can use.
 
     Raises:
         ValueError: if it is not a whole number from 0 to 2**30 - 1.
     """
-    check_seed(seed)
-    return 2 * SEEDS + seed
+    return 2 * SEEDS + check_seed(seed)
 
 
-def check_seed(seed: int) -> None:
-    """Refuse what is not a whole number from 0 to 2**30 - 1.
+def check_seed(seed: Any) -> int:
+    """Return a seed as Python's own whole number; refuse what is none from 0 to 2**30 - 1.
 
     Raises:
         ValueError: saying what was given.
     """
-    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < SEEDS:
-        raise ValueError(f"seed: expected a whole number from 0 to 2**30 - 1, got {seed!r:.80}")
+    return whole("seed", seed, 0, SEEDS - 1)
 
 
 def _mask(episode: Episode) -> Tensor:

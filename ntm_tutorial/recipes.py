@@ -1,15 +1,29 @@
 """One table: what the paper used and what we use, for every task and model."""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
 from ntm_tutorial import speed
+from ntm_tutorial.callbacks import Average, Harden, Settle
 from ntm_tutorial.checks import whole
 from ntm_tutorial.models import FAMILIES, family
+from ntm_tutorial.settings import (
+    Curriculum,
+    Fixed,
+    Optimizer,
+    Schedule,
+    Settings,
+    Validation,
+    flat,
+    typed,
+)
 from ntm_tutorial.tasks import TASKS, Task
+from ntm_tutorial.training import History, train
 
 MODELS = tuple(FAMILIES)
 """The paper's three models."""
@@ -32,39 +46,127 @@ class Paper:
     parameters: int
 
 
+READS = "reads"
+"""The name of a controller's input channels beyond the task's."""
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How we build and train one model for one task, beside what the paper did.
 
     Attributes:
         task: a name in ``TASKS``.
-        model: ``"ntm-feedforward"``, ``"ntm-lstm"`` or ``"lstm"``.
+        model: a name in ``FAMILIES``.
         paper: the paper's settings.
-        network: keyword arguments of ``NTM`` or ``LSTMBaseline``.
-        training: keyword arguments of ``train``.
-        input_gain: by input channel, how many times larger its weights into the controller start.
-            Channels of the task come first, then those of the reads.
+        network: keyword arguments of the family, such as ``memory_locations``.
+        settings: how it is trained.
+        input_gain: by name, how many times larger the weights of input channels into the controller
+            start: a name in the task's ``input_channels``, or ``"reads"``.
         seed: the one that trained the model in ``pretrained``.
     """
 
     task: str
     model: str
     paper: Paper
-    network: dict[str, Any] = field(default_factory=dict)
-    training: dict[str, Any] = field(default_factory=dict)
-    input_gain: dict[int, float] = field(default_factory=dict)
+    network: dict[str, Any]
+    settings: Settings
+    input_gain: dict[str, float] = field(default_factory=Fixed)
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Let nobody change what all share."""
+        for name in ("network", "input_gain"):
+            object.__setattr__(self, name, Fixed(getattr(self, name)))
+
+    @property
+    def training(self) -> dict[str, Any]:
+        """The settings by their flat names: the main ones, and those that differ from the usual."""
+        return self.settings.chosen
 
     def build(self, seed: int = 0) -> nn.Module:
         """Build the model with a start drawn from ``seed``; the global random state is kept."""
         task: Task = TASKS[self.task]
-        seed = whole("seed", seed, None)
+        channels = task.input_channels | {READS: slice(task.input_size, None)}
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.manual_seed(whole("seed", seed, None))
             model: Any = family(self.model).build(task.input_size, task.output_size, **self.network)
-            for channel, gain in self.input_gain.items():
-                model.controller.scale_input(channel, gain)
+            for name, gain in self.input_gain.items():
+                model.controller.scale_input(channels[name], gain)
             return speed.fast(model)
+
+    def train(
+        self,
+        model: nn.Module,
+        *,
+        seed: int = 0,
+        compile: bool = False,
+        progress: bool = True,
+        checkpoint: str | Path | None = None,
+        on_validation: Callable[[History], None] | None = None,
+        **changes: Any,
+    ) -> History:
+        """Train a model as this recipe says; ``changes`` are settings by their flat names.
+
+        See ``train`` for the other arguments, for what is returned and for what is raised.
+        """
+        return train(
+            model, TASKS[self.task], **vars(self.settings.but(**changes)), seed=seed,
+            compile=compile, progress=progress, checkpoint=checkpoint, on_validation=on_validation,
+        )  # fmt: skip
+
+    def but(self, **changes: Any) -> "Recipe":
+        """Return this recipe with other settings, by flat name; ``network`` is added to its own.
+
+        Raises:
+            TypeError: if there is no such setting.
+            ValueError: if one is out of range.
+        """
+        network = dict(self.network) | changes.pop("network", {})
+        return replace(self, network=network, settings=self.settings.but(**changes))
+
+    def describe(self) -> dict[str, Any]:
+        """Describe it as weight and result files do: settings flat, input channels by number."""
+        gains: dict[str, float] = {}
+        for name, gain in self.input_gain.items():
+            gains |= dict.fromkeys(map(str, self._channels[name]), gain)
+        names = {"task": self.task, "model": self.model, "network": dict(self.network)}
+        return {**names, "training": flat(self.settings), "input_gain": gains}
+
+    @classmethod
+    def described(cls, about: Mapping[str, Any]) -> "Recipe":
+        """Return the recipe that a file describes; what it leaves out is as usual.
+
+        Raises:
+            ValueError: if it describes none.
+        """
+        try:
+            plan = replace(
+                recipe(about["task"], about["model"]),
+                network=about["network"],
+                settings=typed(about["training"]),
+                input_gain={},
+            )
+            gains = {int(number): gain for number, gain in about.get("input_gain", {}).items()}
+            named = {
+                name: gains[numbers[0]]
+                for name, numbers in plan._channels.items()
+                if 0 < len(numbers) <= len(gains) and numbers[0] in gains
+            }
+            plan = replace(plan, input_gain=named)
+            if gains != {int(n): gain for n, gain in plan.describe()["input_gain"].items()}:
+                raise ValueError(f"input_gain: expected whole groups of channels, got {gains}")
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"recipe: it is described in other words ({error!r})") from error
+        return plan
+
+    @property
+    def _channels(self) -> dict[str, range]:
+        """The numbers of the controller's input channels, by name."""
+        task = TASKS[self.task]
+        sizes = {"read_heads": 1, "memory_width": 20, **self.network}
+        end = task.input_size + sizes["read_heads"] * sizes["memory_width"]
+        ours = {name: range(*part.indices(end)) for name, part in task.input_channels.items()}
+        return ours | {READS: range(task.input_size, end)}
 
 
 def recipe(task_name: str, model_name: str) -> Recipe:
@@ -89,51 +191,63 @@ def _heads(pairs: int, size: int = 100) -> dict[str, int]:
     }
 
 
-# A large epsilon makes Adam's steps small where the gradient is, which keeps what was learned.
-_NTM = {"sequences": 100_000, "batch_size": 16, "learning_rate": 3e-3, "epsilon": 0.1,
-        "smoothing": 0.999, "decay": 0.5, "average": 0.99, "validate_every": 4_000}  # fmt: skip
-_NTM_LSTM = _NTM | {"ramp": 20_000, "average": 0.98, "validate_every": 2_000}
-_LSTM = {"sequences": 640_000, "batch_size": 64, "learning_rate": 1e-3, "epsilon": 1e-8,
-         "smoothing": 0.999, "decay": 0.5, "mixed": False, "validate_every": 16_000}  # fmt: skip
+# A large eps makes Adam's steps small where the gradient is, which keeps what was learned.
+_NTM = Settings(
+    100_000, optimizer=Optimizer(betas=(0.9, 0.999), eps=0.1), schedule=Schedule(decay=0.5),
+    validation=Validation(every=4_000), callbacks=(Average(0.99),),
+)  # fmt: skip
+_NTM_LSTM = _NTM.but(ramp=20_000, average=0.98, validate_every=2_000)
+_LSTM = Settings(
+    640_000, 64, 1e-3, Optimizer(betas=(0.9, 0.999), eps=1e-8), Schedule(decay=0.5),
+    Curriculum(mixed=False), Validation(every=16_000),
+)  # fmt: skip
 
 # One difficulty a batch wastes less on padding. The task is learned before hardening starts; beyond
 # the training range, hardening makes the difference. The count is a number among bits: larger first
 # weights saturate the units that listen to it, so a count never heard drives them nowhere new.
-_REPEAT = _NTM | {"sequences": 400_000, "mixed": False, "harden_after": 200_000,
-                  "weight_noise": 0.04, "memory_sizes": [32, 128], "decay": 0.6,
-                  "validate_every": 10_000, "validation_sequences": 200}  # fmt: skip
-_REPEAT_LSTM = _REPEAT | {
-    "epsilon": 0.01,  # with 0.1 a start may stay for good where every copy is half guessed
-    "harden_after": 160_000,
-    "weight_noise": 0.03,
-    "ramp": 20_000,
-    "decay": 0.5,
-    "average": 0.98,
-}
-_COUNT = {9: 8.0}
+_REPEAT = Settings(
+    400_000, optimizer=_NTM.optimizer, schedule=Schedule(decay=0.6),
+    curriculum=Curriculum(mixed=False), validation=Validation(every=10_000, sequences=200),
+    callbacks=(Average(0.99), Harden(200_000, weight_noise=0.04, memory_sizes=(32, 128))),
+)  # fmt: skip
+_REPEAT_LSTM = _REPEAT.but(
+    epsilon=0.01,  # with 0.1 a start may stay for good where every copy is half guessed
+    harden_after=160_000,
+    weight_noise=0.03,
+    ramp=20_000,
+    decay=0.5,
+    average=0.98,
+)
+_COUNT = {"repeats": 8.0}
 
-# A pointer needs precision rather than caution: Adam's usual epsilon learns this task far sooner.
+# A pointer needs precision rather than caution: Adam's usual eps learns this task far sooner.
 # It is learned long before hardening starts, which makes longer lists go well.
-_RECALL = _NTM | {"sequences": 200_000, "learning_rate": 1e-3, "epsilon": 1e-8, "average": 0.98,
-                  "harden_after": 100_000, "weight_noise": 0.03, "memory_sizes": [64, 128],
-                  "validation_sequences": 200}  # fmt: skip
-# With that epsilon a single gradient can undo it all, and leave none to learn from: then go back.
-_RECALL_LSTM = _RECALL | {"sequences": 160_000, "harden_after": 80_000, "ramp": 20_000,
-                          "hold_at": 1.0, "mixed": False, "validation_sequences": 100}  # fmt: skip
+_RECALL = Settings(
+    200_000, 16, 1e-3, Optimizer(betas=(0.9, 0.999), eps=1e-8), Schedule(decay=0.5),
+    validation=Validation(every=4_000, sequences=200),
+    callbacks=(Average(0.98), Harden(100_000, weight_noise=0.03, memory_sizes=(64, 128))),
+)  # fmt: skip
+# With that eps a single gradient can undo it all, and leave none to learn from: then go back.
+_RECALL_LSTM = _RECALL.but(
+    sequences=160_000, harden_after=80_000, ramp=20_000, hold_at=1.0, mixed=False,
+    validation_sequences=100,
+)  # fmt: skip
 
 # A table in memory from the start. With these weights for the bit and the reads, what is read tells
 # something of the last five bits before training; else a feed-forward controller may stop at four.
 # The feed-forward machine is trained from seed 3, which of seeds 0 to 3 tells most of the fifth.
 _TABLE = _heads(1) | {"learned_memory": True}
-_NGRAMS = {"sequences": 200_000, "batch_size": 16, "learning_rate": 2e-3, "epsilon": 1e-8,
-           "smoothing": 0.999, "decay": 1.0, "mixed": False, "validate_every": 2_000,
-           "validation_sequences": 64}  # fmt: skip
-_BIT = {0: 2.0} | dict.fromkeys(range(1, 21), 0.6)
+_NGRAMS = Settings(
+    200_000, 16, 2e-3, Optimizer(betas=(0.9, 0.999), eps=1e-8), Schedule(decay=1.0),
+    Curriculum(mixed=False), Validation(every=2_000, sequences=64),
+)  # fmt: skip
+_BIT = {"bits": 2.0, "reads": 0.6}
 
 # A shelf in memory from the start: rows that change little by little along the memory, and weights
 # for the priority large enough that units tell its values apart. Near ties take long to learn.
-_SORT = _NGRAMS | {"sequences": 400_000, "learning_rate": 1e-3, "decay": 0.6, "average": 0.98,
-                   "validate_every": 4_000}  # fmt: skip
+_SORT = _NGRAMS.but(
+    sequences=400_000, learning_rate=1e-3, decay=0.6, average=0.98, validate_every=4_000
+)
 
 RECIPES: dict[tuple[str, str], Recipe] = {
     (row.task, row.model): row
@@ -148,34 +262,34 @@ RECIPES: dict[tuple[str, str], Recipe] = {
                _REPEAT_LSTM, _COUNT),
         Recipe("repeat-copy", "lstm", Paper(0, "3 x 512", 3e-5, 5_312_007),
                {"hidden_size": 512, "layers": 3},
-               _LSTM | {"sequences": 120_000, "batch_size": 32, "average": 0.98, "ramp": 60_000,
-                        "validate_every": 4_000, "validation_sequences": 200}),
+               _LSTM.but(sequences=120_000, batch_size=32, average=0.98, ramp=60_000,
+                         validate_every=4_000, validation_sequences=200)),
         Recipe("associative-recall", "ntm-feedforward", Paper(4, "256", 1e-4, 146_845),
                _heads(4, 256), _RECALL),
         Recipe("associative-recall", "ntm-lstm", Paper(1, "100", 1e-4, 70_330),
                _heads(1), _RECALL_LSTM),
         Recipe("associative-recall", "lstm", Paper(0, "3 x 256", 1e-4, 1_344_518),
                {"hidden_size": 256, "layers": 3},
-               _LSTM | {"sequences": 200_000, "batch_size": 16, "average": 0.98,
-                        "validate_every": 4_000, "validation_sequences": 200}),
+               _LSTM.but(sequences=200_000, batch_size=16, average=0.98,
+                         validate_every=4_000, validation_sequences=200)),
         Recipe("dynamic-ngrams", "ntm-feedforward", Paper(1, "100", 3e-5, 14_656), _TABLE,
                _NGRAMS, _BIT, seed=3),
         Recipe("dynamic-ngrams", "ntm-lstm", Paper(1, "100", 3e-5, 61_749), _TABLE,
-               _NGRAMS | {"sequences": 120_000}, _BIT),
+               _NGRAMS.but(sequences=120_000), _BIT),
         Recipe("dynamic-ngrams", "lstm", Paper(0, "3 x 128", 1e-4, 331_905),
                {"hidden_size": 128, "layers": 3},
-               _NGRAMS | {"sequences": 300_000, "batch_size": 32, "average": 0.98,
-                          "validate_every": 4_000}),
+               _NGRAMS.but(sequences=300_000, batch_size=32, average=0.98,
+                           validate_every=4_000)),
         Recipe("priority-sort", "ntm-feedforward", Paper(8, "512", 3e-5, 508_305),
                _heads(4, 256) | {"learned_memory": True, "memory_periods": 1.5},
-               _SORT | {"sequences": 1_200_000, "rounds": 3}, {8: 3.0}),
+               _SORT.but(sequences=1_200_000, rounds=3), {"priority": 3.0}),
         Recipe("priority-sort", "ntm-lstm", Paper(5, "2 x 100", 3e-5, 269_038),
-               _heads(4, 200) | {"learned_memory": True, "memory_periods": 3.0}, _SORT, {8: 2.0}),
+               _heads(4, 200) | {"learned_memory": True, "memory_periods": 3.0}, _SORT,
+               {"priority": 2.0}),
         Recipe("priority-sort", "lstm", Paper(0, "3 x 128", 3e-5, 384_424),
                {"hidden_size": 128, "layers": 3},
-               _NGRAMS | {"sequences": 800_000, "batch_size": 64, "learning_rate": 1e-3,
-                          "decay": 0.5, "average": 0.98, "validate_every": 16_000,
-                          "validation_sequences": 100}),
+               _NGRAMS.but(sequences=800_000, batch_size=64, learning_rate=1e-3, decay=0.5,
+                           average=0.98, validate_every=16_000, validation_sequences=100)),
     )
 }  # fmt: skip
 """Every recipe, by task and model. The NTM's memory is 128 x 20 everywhere, as in the paper.
@@ -183,18 +297,19 @@ RECIPES: dict[tuple[str, str], Recipe] = {
 The settings are those that trained the models in ``pretrained``.
 """
 
-_LIVE = {"sequences": 50_000, "batch_size": 16, "learning_rate": 4e-3, "decay": 0.2,
-         "settle_at": 0.1, "clip_norm": 3.0, "ramp": 8_000, "average": 0.96,
-         "validate_every": 1_000, "validation_sequences": 400,
-         "validation_difficulty": {"length": 20}, "stop_at": 0.1}  # fmt: skip
+_LIVE = Settings(
+    50_000, 16, 4e-3, Optimizer(clip_norm=3.0), Schedule(decay=0.2), Curriculum(ramp=8_000),
+    Validation(every=1_000, sequences=400, difficulty={"length": 20}, stop_at=0.1),
+    callbacks=(Average(0.96), Settle(0.1)),
+)  # fmt: skip
 
 # What it reads is all that a feed-forward controller remembers: nothing else tells it to listen or
 # to answer when a vector of zeros comes, or two. So its weights for the reads start larger still
 # than those for the bits. An LSTM has a memory of its own, and reads as loud as that drown it.
 # It learns what zeros mean from the few sequences that have some: they need a say in the step
-# (clip_norm), but must not carry it on (momentum), and what they still break is put back (hold_at).
-_LOUD_READS = dict.fromkeys(range(9, 29), 2.0)
-_QUIET_READS = dict.fromkeys(range(9, 29), 0.125)
+# (clip_norm), but must not carry it on (betas), and what they still break is put back (Hold).
+_LOUD_READS = {"reads": 2.0}
+_QUIET_READS = {"reads": 0.125}
 
 LIVE = Recipe(
     "copy", "ntm-feedforward", Paper(1, "100", 1e-4, 17_162), _heads(1), _LIVE, _LOUD_READS
@@ -203,7 +318,7 @@ LIVE = Recipe(
 
 LIVE_LSTM = Recipe(
     "copy", "ntm-lstm", Paper(1, "100", 1e-4, 67_561), _heads(1),
-    _LIVE | {"momentum": 0.5, "clip_norm": 10.0, "hold_at": 40.0},
+    _LIVE.but(momentum=0.5, clip_norm=10.0, hold_at=40.0),
     _QUIET_READS,
 )  # fmt: skip
 """The same for the other controller, which takes two to three times as long."""

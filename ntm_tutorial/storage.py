@@ -2,11 +2,14 @@
 
 import hashlib
 import json
+import os
+import secrets
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialize
 from torch import Tensor
 
 Tensors = dict[str, Tensor]
@@ -17,23 +20,54 @@ def save(path: str | Path, tensors: Tensors, about: dict[str, Any]) -> None:
 
     The description goes into the file's header as JSON, beside a digest of everything, so that a
     damaged or edited file is noticed.
+
+    Raises:
+        ValueError: if the path leads to something other than a file, such as a device.
+        OSError: if the file cannot be written; an older one is still there.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    tensors = {  # copies, because tensors that share their memory cannot be written
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, tensor in tensors.items()
+    }
     text = json.dumps(about, sort_keys=True)
-    temporary = path.with_name(path.name + ".part")
-    save_file(tensors, temporary, metadata={"about": text, "digest": _digest(tensors, text)})
-    temporary.replace(path)
+    _write(path, serialize(tensors, {"about": text, "digest": _digest(tensors, text)}))
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write a text file; replace an older one once all is on disk."""
+    """Write a text file; replace an older one once all is on disk.
+
+    Raises:
+        ValueError: if the path leads to something other than a file, such as a device.
+        OSError: if the file cannot be written; an older one is still there.
+    """
+    _write(path, text.encode())
+
+
+def check_file(path: str | Path) -> Path:
+    """Refuse a path where no file can be: a folder, a device, a pipe.
+
+    Raises:
+        ValueError: saying what was given.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(text)
-    temporary.replace(path)
+    if path.exists() and not path.is_file():
+        raise ValueError(f"path: expected a file, or a name for one, got {path}")
+    return path
+
+
+def _write(path: str | Path, content: bytes) -> None:
+    path = check_file(path)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.write_bytes(content)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        reason = error.strerror or error
+        raise OSError(f"{path}: cannot be written: {reason}") from error
 
 
 def load(path: str | Path) -> tuple[Tensors, dict[str, Any]]:
@@ -50,7 +84,7 @@ def load(path: str | Path) -> tuple[Tensors, dict[str, Any]]:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             header = file.metadata() or {}
-    except SafetensorError as error:
+    except (SafetensorError, RuntimeError, AttributeError) as error:
         raise ValueError(f"path: {path.name} is damaged ({error}); fetch it again") from error
     if header.get("digest") != _digest(tensors, header.get("about", "")):
         raise ValueError(f"path: {path.name} is damaged or was edited: its digest does not fit")
@@ -62,5 +96,5 @@ def _digest(tensors: Tensors, text: str) -> str:
     for name in sorted(tensors):
         tensor = tensors[name]
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.numpy().tobytes())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())  # of any type
     return digest.hexdigest()

@@ -18,6 +18,7 @@ from ntm_tutorial.evaluation import evaluate
 from ntm_tutorial.lab.cli import BAD_INPUT, DIFFICULTIES, INTERRUPTED, main
 from ntm_tutorial.pretrained import load_file
 from ntm_tutorial.recipes import MODELS, RECIPES, Paper, Recipe, recipe
+from ntm_tutorial.settings import typed
 from ntm_tutorial.tasks import TASKS
 from ntm_tutorial.training import train
 from tests.each import each
@@ -37,7 +38,7 @@ def small_recipes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(
         RECIPES,
         ("copy", "ntm-lstm"),
-        Recipe("copy", "ntm-lstm", Paper(1, "100", 1e-4, 67_561), network, training),
+        Recipe("copy", "ntm-lstm", Paper(1, "100", 1e-4, 67_561), network, typed(training)),
     )
 
 

@@ -4,6 +4,7 @@ import itertools
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,7 @@ from ntm_tutorial.evaluation import (
     solved,
     sweep,
     training_map,
+    wrong,
     wrong_bits,
 )
 from ntm_tutorial.tasks import TASKS, Episode
@@ -85,6 +87,35 @@ class TestByHand:
         assert wrong_bits(sure, episode).tolist() == [0, 0]
         assert wrong_bits(-sure, episode).tolist() == [4, 4]
         assert bits_per_sequence(-sure, episode).isfinite().all()
+
+    def test_certainty(self, episode: Episode) -> None:
+        """An infinite logit costs nothing if it is right, and all if it is wrong."""
+        sure = math.inf * (2 * episode.targets - 1)
+        assert bits_per_sequence(sure, episode).tolist() == [0, 0]
+        assert wrong_bits(sure, episode).tolist() == [0, 0]
+        sure[1, 1, 0] *= -1
+        assert bits_per_sequence(sure, episode).tolist() == [0, math.inf]
+        assert wrong_bits(sure, episode).tolist() == [0, 1]
+        certain = divergence(
+            torch.tensor([math.inf, -math.inf, math.inf]), torch.tensor([1, 0, 0.5])
+        )
+        assert certain.tolist() == [0, 0, math.inf]
+
+    def test_where_bits_are_wrong(self, logits: Tensor, episode: Episode) -> None:
+        expected = [[[False] * 2] * 2, [[False, True], [False] * 2], [[True, False], [True, False]]]
+        assert wrong(logits, episode).tolist() == expected
+
+    @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+    def test_other_types(self, dtype: torch.dtype, logits: Tensor, episode: Episode) -> None:
+        """Half precision would round the sum."""
+        many = Episode(*(part.repeat_interleave(500, 0) for part in episode))
+        rough = logits.repeat_interleave(500, 0).to(dtype)
+        double = Episode(many.inputs, many.targets.double(), many.mask)
+        expected = bits_per_sequence(rough.double(), double)
+        alike = Episode(many.inputs, many.targets.to(dtype), many.mask)
+        assert bits_per_sequence(rough, alike).tolist() == pytest.approx(
+            expected.tolist(), rel=1e-5
+        )
 
     def test_summaries(self) -> None:
         result = Evaluation(
@@ -224,6 +255,36 @@ class TestEvaluate:
         assert model.logit.grad is None
         assert torch.get_rng_state().equal(before)
 
+    @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+    def test_a_model_of_another_type(self, dtype: torch.dtype) -> None:
+        model = nn.LSTM(9, 8).to(dtype)
+        assert evaluate(model, COPY, sequences=3, length=3).bits.isfinite().all()
+
+    def test_it_evaluates_and_leaves_every_mode_as_it_was(self) -> None:
+        dropout, model = nn.Dropout(0.5), Constant(0.5)
+        model.add_module("dropout", dropout)
+        model.forward = lambda inputs: (dropout(torch.ones(*inputs.shape[:2], 8)), None)  # type: ignore[method-assign]
+        for mode in (True, False):
+            model.train(not mode)
+            dropout.train(mode)
+            result = evaluate(model, COPY, sequences=3, length=3)
+            assert result.bits.unique().numel() > 0
+            assert (model.training, dropout.training) == (not mode, mode)
+        ones = evaluate(Constant(1.0), COPY, sequences=3, length=3)
+        assert ones.bits.equal(result.bits), "nothing was dropped"
+
+    @pytest.mark.parametrize("kind", [np.int8, np.uint8, np.int64, torch.tensor])
+    def test_whole_numbers_of_other_kinds(self, kind: Any) -> None:
+        result = evaluate(
+            Constant(0.0), COPY, sequences=kind(3), seed=kind(4), batch_size=kind(2),
+            length=kind(100),
+        )  # fmt: skip
+        assert result.asked.tolist() == [800] * 3
+        task = TASKS["repeat-copy"]
+        rows, columns = ("length", [kind(20)]), ("repeats", [kind(20), kind(1)])
+        found = grid(Constant(0.0, 9), task, rows, columns, sequences=kind(1))
+        assert [one.asked.item() for one in found.values()] == [401 * 9, 21 * 9]
+
     def test_sweep(self) -> None:
         results = sweep(Constant(0.0), COPY, "length", range(2, 8, 2), sequences=5, seed=3)
         assert {length: result.asked.tolist() for length, result in results.items()} == {
@@ -291,8 +352,25 @@ class TestBadInput:
 
     @pytest.mark.parametrize("seed", [-1, evaluation.SEEDS, 0.5, "1"])
     def test_seed(self, seed: Any) -> None:
-        with pytest.raises(ValueError, match=f"^seed: .*2\\*\\*30 - 1, got {seed!r}"):
+        with pytest.raises(ValueError, match=f"^seed: .* from 0 to {SEEDS - 1}, got {seed!r}"):
             evaluate(Constant(0.0), COPY, seed=seed)
+
+    def test_logits_that_are_not_numbers(self, logits: Tensor, episode: Episode) -> None:
+        logits[0] = math.nan  # nothing is asked there
+        assert wrong_bits(logits, episode).tolist() == [2, 1]
+        logits[1, 0, 0] = math.nan
+        for function in (bits_per_sequence, wrong_bits, wrong):
+            with pytest.raises(ValueError, match=r"^logits: expected numbers .*, got NaN"):
+                function(logits, episode)
+        with pytest.raises(ValueError, match=r"^logits: expected numbers, got NaN"):
+            divergence(torch.tensor([math.nan]), torch.zeros(1))
+        with pytest.raises(ValueError, match=r"^logits: expected numbers .*, got NaN"):
+            evaluate(Constant(math.nan), COPY)
+
+    @pytest.mark.parametrize("model", [nn.Identity(), nn.Linear(9, 8)])
+    def test_a_model_of_another_kind(self, model: nn.Module) -> None:
+        with pytest.raises(ValueError, match=r"^model: .* \(logits, state\), .*, got Tensor"):
+            evaluate(model, COPY)
 
     def test_difficulty(self) -> None:
         with pytest.raises(ValueError, match=r"^length: expected at least 1, got 0"):

@@ -2,7 +2,6 @@
 
 import json
 import math
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from ntm_tutorial.lab.failures import EXPERIMENTS, GradientNorms
 from ntm_tutorial.recipes import LIVE
 
 EPISODE = TASKS["copy"].sample(2, generator=torch.Generator().manual_seed(0), length=3)
-BRIEF = {"sequences": 64, "validate_every": 32, "validation_sequences": 10, "progress": False}
+BRIEF = {"sequences": 64, "validate_every": 32, "validation_sequences": 10}
 
 
 def backward(machine: NTM) -> Tensor:
@@ -104,7 +103,7 @@ def test_gradients_are_cut_where_it_says() -> None:
 def test_the_listener_hears_every_update_before_it_is_clipped() -> None:
     machine = LIVE.build()
     listener = GradientNorms(machine)
-    train(machine, TASKS["copy"], **LIVE.training | BRIEF | {"clip_norm": 1e-3})
+    train(machine, TASKS["copy"], **LIVE.training | BRIEF | {"clip_norm": 1e-3}, progress=False)
     assert len(listener.norms) == 64 / LIVE.training["batch_size"]  # and no validation
     assert length_of_gradient(machine) == pytest.approx(1e-3, rel=1e-3)
     assert min(listener.norms) > 0.1
@@ -140,7 +139,7 @@ def test_the_command_does_what_is_left(
 
     def record(name: str, seed: int, *, compile: bool) -> dict[str, Any]:
         done.append((name, seed))
-        return {"recipe": failures._plain(asdict(EXPERIMENTS[name].recipe))}
+        return {"recipe": failures._plain(EXPERIMENTS[name].recipe.describe())}
 
     monkeypatch.setattr(failures, "FOLDER", tmp_path / "failures")
     monkeypatch.setattr(failures, "record", record)

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from inspect import signature
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from ntm_tutorial import NTM, TASKS, LSTMBaseline, train
 from ntm_tutorial.recipes import LIVE
+from ntm_tutorial.settings import flat
 from ntm_tutorial.tasks import Episode
 from ntm_tutorial.tasks.copy import Copy
 from tests.browser import PHONE, Tally, Visit, axe_violations
@@ -158,9 +158,7 @@ def test_fifty_updates_are_trains(bare: Page, size: str) -> None:
     """The same start and the same sequences give the costs that `train` gives."""
     torch.manual_seed(1)
     model, task = NTM(9, 8, **SIZES[size]).double(), Recorded()
-    for channel, gain in LIVE.input_gain.items():
-        if channel < 9 + model.memory_shape[1]:
-            model.controller.scale_input(channel, gain)
+    model.controller.scale_input(slice(9, None), LIVE.input_gain["reads"])
     start = lists(dict(model.named_parameters()))
     short = {"sequences": 50 * 16, "validate_every": 16, "validation_sequences": 3,
              "decay": 0.0, "stop_at": None, "ramp": 0}  # fmt: skip
@@ -182,11 +180,10 @@ def test_the_recipe_is_that_of_chapter_6(bare: Page) -> None:
     assert {name: recipe[name] for name in names} == {
         name: LIVE.training[theirs] for name, theirs in names.items()
     }
-    defaults = signature(train).parameters
     for name, theirs in {"momentum": "momentum", "smoothing": "smoothing", "epsilon": "epsilon",
                          "clipValue": "clip_value"}.items():  # fmt: skip
-        assert recipe[name] == LIVE.training.get(theirs, defaults[theirs].default)
-    assert recipe["loudness"] == next(iter(LIVE.input_gain.values()))
+        assert recipe[name] == flat(LIVE.settings)[theirs]
+    assert recipe["loudness"] == LIVE.input_gain["reads"]
 
 
 def test_a_run_solves_copy(bare: Page) -> None:

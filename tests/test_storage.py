@@ -1,7 +1,10 @@
 """Files come back as they were written, or are refused."""
 
+import errno
 import json
 import math
+import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -17,6 +20,7 @@ TENSORS = {
     "step": torch.tensor(7.0),
     "state": torch.arange(5, dtype=torch.uint8),
     "empty": torch.empty(0, 3),
+    "brain": torch.tensor([[1.5, -2.0]], dtype=torch.bfloat16),
 }
 ABOUT = {"kind": "test", "numbers": [0.1, 1e-300, None], "text": "Größe"}
 
@@ -51,15 +55,62 @@ def test_infinite_numbers_survive(tmp_path: Path) -> None:
     assert math.isnan(about["bits"][1])
 
 
-def test_a_failed_write_leaves_the_old_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def write_half(tensors: object, path: Path, metadata: object) -> None:
-        path.write_bytes(b"half")
-        raise KeyboardInterrupt
+def test_tensors_that_share_memory_are_written_twice(tmp_path: Path) -> None:
+    tied = torch.rand(4)
+    storage.save(tmp_path / "file", {"one": tied, "other": tied, "part": tied[:2]}, {})
+    found, _ = storage.load(tmp_path / "file")
+    assert found["one"].equal(tied)
+    assert found["other"].equal(tied)
+    assert found["part"].equal(tied[:2])
 
-    monkeypatch.setattr(storage, "save_file", write_half)
-    with pytest.raises(KeyboardInterrupt):
-        storage.save(file, TENSORS, {"kind": "newer"})
+
+@pytest.mark.parametrize(
+    "stop", [KeyboardInterrupt(), OSError(errno.ENOSPC, "No space left on device")], ids=repr
+)
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(
+    stop: BaseException, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, parts = Path.write_bytes, list[str]()
+
+    def write_half(path: Path, content: bytes) -> None:
+        plain(path, content[: len(content) // 2])
+        parts.append(path.name)
+        raise stop
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", write_half)
+        for _ in range(2):
+            with pytest.raises(type(stop)) as found:
+                storage.save(file, TENSORS, {"kind": "newer"})
+        with pytest.raises(type(stop)):
+            storage.write_text(file, "newer")
+    if isinstance(stop, OSError):
+        assert str(found.value) == f"{file}: cannot be written: No space left on device"
     assert storage.load(file)[1] == ABOUT
+    assert list(file.parent.iterdir()) == [file]
+    assert len(set(parts)) == 3, "each has a name of its own"
+
+
+def test_where_no_file_can_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for write in (storage.write_text, lambda path, _: storage.save(path, TENSORS, {})):
+        with pytest.raises(OSError, match=r"file/below/file: cannot be written: "):
+            write(tmp_path / "file" / "below" / "file", "")
+        os.mkfifo(tmp_path / write.__name__)
+        for path in (Path("/dev/null"), tmp_path, tmp_path / write.__name__):
+            with pytest.raises(ValueError, match=f"^path: expected a file, .*, got {path}"):
+                write(path, "")
+
+
+def test_files_obey_the_umask(tmp_path: Path) -> None:
+    for mask, mode in ((0o022, 0o644), (0o007, 0o660)):
+        before = os.umask(mask)
+        try:
+            storage.save(tmp_path / "file", TENSORS, {})
+            storage.write_text(tmp_path / "text", "")
+        finally:
+            os.umask(before)
+        assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {mode}
 
 
 def test_a_write_replaces_the_file_at_once(file: Path) -> None:

@@ -26,7 +26,7 @@ from ntm_tutorial.lab import results, sweeps
 from ntm_tutorial.lab.cli import BAD_INPUT, FAILED, INTERRUPTED, main
 from ntm_tutorial.lab.results import SCORING, Result, Scoring
 from ntm_tutorial.lab.sweeps import Run, carry_out, expected_seconds, parse_setting, runs
-from ntm_tutorial.recipes import MODELS, RECIPES, recipe
+from ntm_tutorial.recipes import MODELS, RECIPES, Recipe, recipe
 from ntm_tutorial.tasks import TASKS
 from ntm_tutorial.training import train
 from tests.each import each
@@ -137,10 +137,6 @@ class TestRuns:
                 "copy ntm-lstm --set network.memory_locations=99999999999",
                 "--set network.memory_locations=99999999999: ",
             ),
-            (
-                "dynamic-ngrams ntm-lstm --set network.memory_width=4",
-                "--set network.memory_width=4",
-            ),
             ("copy ntm-lstm --seeds 0", "--seeds: expected a whole number from 1 to 10,000"),
             (
                 "copy ntm-lstm --seeds 2000000000",
@@ -192,14 +188,14 @@ class TestCarryOut:
 
     def test_what_is_done_is_not_done_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
         first = carry_out(small(), "out", progress=False)
-        plain, trained = sweeps.train, list[int]()
+        plain, trained = Recipe.train, list[int]()
 
         @wraps(plain)
         def counted(*arguments: Any, seed: int, **keywords: Any) -> Any:
             trained.append(seed)
             return plain(*arguments, seed=seed, **keywords)
 
-        monkeypatch.setattr(sweeps, "train", counted)
+        monkeypatch.setattr(Recipe, "train", counted)
         both = carry_out(small(2), "out", progress=False)
         assert trained == [1]
         assert both[0] == first[0]
@@ -239,14 +235,14 @@ class TestCarryOut:
     def test_its_curve_is_that_of_the_last_checkpoint(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        plain, calls = sweeps.train, []
+        plain, calls = Recipe.train, []
 
         @wraps(plain)
         def fails_at_the_end(*arguments: Any, **keywords: Any) -> None:
             calls.append(plain(*arguments, **keywords))
             raise FloatingPointError("the gradient is not finite after 48 sequences")
 
-        monkeypatch.setattr(sweeps, "train", fails_at_the_end)
+        monkeypatch.setattr(Recipe, "train", fails_at_the_end)
         (result,) = carry_out(small(), "out", progress=False)
         assert result.history.sequences == calls[0].sequences == [16, 32, 48]
         assert not files(".checkpoint", ".safetensors")

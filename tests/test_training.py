@@ -1,8 +1,10 @@
 """The training loop: repeatable, resumable at any moment, and careful with what it is given."""
 
 import itertools
+import json
 import math
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,10 +16,21 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ntm_tutorial import storage, training
+from ntm_tutorial import callbacks, storage, training
+from ntm_tutorial.callbacks import Average, Callback, Harden, Hold, Settle
 from ntm_tutorial.evaluation import SEEDS, bits_per_sequence
 from ntm_tutorial.models.lstm import LSTMBaseline
 from ntm_tutorial.ntm import NTM, NTMState
+from ntm_tutorial.settings import (
+    NAMES,
+    Curriculum,
+    Optimizer,
+    Schedule,
+    Settings,
+    Validation,
+    flat,
+    typed,
+)
 from ntm_tutorial.tasks import TASKS, Episode
 from ntm_tutorial.tasks.copy import Copy
 from ntm_tutorial.training import History, train
@@ -122,7 +135,8 @@ class TestOneStep:
     )
     def test_optimizers(self, name: str, settings: dict[str, Any]) -> None:
         given = {"learning_rate": 0.02, "epsilon": 0.3, "momentum": 0.8, "smoothing": 0.7}
-        made = training._make_optimizer(small(), {"optimizer": name, **given})
+        chosen = typed({"sequences": 8, "optimizer": name, **given})
+        made = chosen.optimizer.build(small(), chosen.learning_rate)
         assert type(made).__name__.lower() == name
         for key, value in {"lr": 0.02, "eps": 0.3, **settings}.items():
             assert made.param_groups[0][key] == value
@@ -222,6 +236,59 @@ class TestHardening:
         assert identical(weights(model), start)
 
 
+class TestSettings:
+    TYPED = Settings(
+        7, 8, 0.1, Optimizer("rmsprop", (0.5, 0.6), 0.3, 4.0, 5.0), Schedule(0.2, 3),
+        Curriculum(mixed=False, ramp=9), Validation(10, 11, {"length": 3}, even=True, stop_at=1.0),
+        (Average(0.9), Harden(5, 0.1, (4, 8)), Hold(6.0), Settle(2.0)),
+    )  # fmt: skip
+
+    def test_flat_names_there_and_back(self) -> None:
+        names = flat(self.TYPED)
+        assert tuple(names) == NAMES
+        assert typed(names) == self.TYPED
+        assert typed(json.loads(json.dumps(names))) == self.TYPED
+        assert (names["momentum"], names["smoothing"], names["epsilon"]) == (0.5, 0.6, 0.3)
+        assert self.TYPED.but(decay=0.7).schedule == Schedule(0.7, 3)
+        assert self.TYPED.chosen == {n: v for n, v in names.items() if n != "batch_size" or v}
+
+    def test_groups_and_flat_names_give_the_same_run(self) -> None:
+        by_name = train(
+            small(), COPY, **RUN, average=0.9, decay=0.5, mixed=False, momentum=0.5, ramp=40
+        )
+        in_groups = train(
+            small(), COPY, sequences=60, batch_size=8, seed=5, progress=False,
+            optimizer=Optimizer(betas=(0.5, 0.9)), schedule=Schedule(0.5),
+            curriculum=Curriculum(mixed=False, ramp=40), validation=Validation(16, 10),
+            callbacks=[Average(0.9)],
+        )  # fmt: skip
+        assert curve(by_name) == curve(in_groups)
+
+    def test_numbers_of_other_kinds(self) -> None:
+        run = RUN | {n: np.int8(RUN[n]) for n in ("sequences", "seed", "validate_every")}
+        other = train(small(), COPY, **run, learning_rate=np.float64(3e-3), ramp=np.uint8(0))
+        assert curve(other) == curve(train(small(), COPY, **RUN))
+
+
+class Counter(Callback):
+    """A reader's own: it counts steps, and lets the learning rate fall with them."""
+
+    def __init__(self) -> None:
+        self.steps = torch.zeros(())
+
+    def rate(self, run: training.Run) -> float:
+        return 1 / (1 + self.steps.item())
+
+    def stepped(self, run: training.Run) -> None:
+        self.steps += 1
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return {"steps": self.steps.clone()}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        self.steps.copy_(state["steps"])
+
+
 class TestRepeatable:
     @all_ways
     def test_the_same_seed_gives_the_same_run(self, way: dict[str, Any]) -> None:
@@ -312,12 +379,12 @@ class TestHistory:
         costs = iter([9.0, 3.0, 5.0, 9.0])
         monkeypatch.setattr(training, "bits_per_sequence", lambda *_: torch.tensor([next(costs)]))
         train(small(), COPY, **RUN, learning_rate=1.0, settle_at=4.0)
-        assert rates == pytest.approx([1.0] * 4 + [training.SETTLED] * 4)
+        assert rates == pytest.approx([1.0] * 4 + [callbacks.SETTLED] * 4)
 
     def test_settling_goes_on_from_the_average_that_validated(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(training, "SETTLED", 1e-12)  # what follows changes nothing
+        monkeypatch.setattr(callbacks, "SETTLED", 1e-12)  # what follows changes nothing
         settings = RUN | {"average": 0.9, "learning_rate": 0.1}
         costs = iter([9.0, 3.0, 5.0, 9.0])
         monkeypatch.setattr(training, "bits_per_sequence", lambda *_: torch.tensor([next(costs)]))
@@ -425,13 +492,13 @@ MOMENTS = {
     "after drawing": (Copy, "sample", 3, True),
     "before a step": (torch.optim.Optimizer, "zero_grad", 4, False),
     "during a backward pass": (torch.Tensor, "backward", 4, True),
-    "between step and count": (training._Run, "update", 5, True),
-    "before validating": (training._Run, "validate", 1, False),
-    "after validating": (training._Run, "validate", 2, True),
-    "before writing": (storage, "save_file", 1, False),
-    "after writing": (storage, "save_file", 1, True),
+    "between step and count": (training.Run, "update", 5, True),
+    "before validating": (training.Run, "validate", 1, False),
+    "after validating": (training.Run, "validate", 2, True),
+    "before writing": (storage, "_write", 1, False),
+    "after writing": (storage, "_write", 1, True),
     "before the first batch": (Copy, "sample", 0, False),
-    "after the last batch": (training._Run, "keep_best", 0, False),
+    "after the last batch": (training.Run, "keep_best", 0, False),
 }
 
 
@@ -457,6 +524,20 @@ class TestResume:
             nn.init.ones_(resumed.output.weight)
         history = train(resumed, COPY, **run)
         assert curve(history) == expected
+        assert identical(weights(resumed), weights(whole))
+
+    def test_with_a_callback_of_the_readers(self, tmp_path: Path) -> None:
+        whole, resumed = small(), small()
+        train(whole, COPY, **RUN, callbacks=[Counter()])
+
+        def stop(history: History) -> None:
+            raise Interrupted
+
+        run = RUN | {"checkpoint": tmp_path / "run.checkpoint"}
+        with pytest.raises(Interrupted):
+            train(small(), COPY, **run, callbacks=[Counter()], on_validation=stop)
+        train(resumed, COPY, **run, callbacks=[counter := Counter()])
+        assert counter.steps == 8
         assert identical(weights(resumed), weights(whole))
 
     def test_interrupted_at_every_validation(self, tmp_path: Path) -> None:
@@ -647,6 +728,69 @@ def test_validation_uses_the_difficulty_asked_for() -> None:
     assert all(bits < 3 * 8 * 2 for bits in history.validation_bits)
 
 
+def test_half_of_an_even_validation_sees_every_cell() -> None:
+    task = TASKS["repeat-copy"]
+    for sequences, cells in ((200, 100), (60, 30)):
+        episode = Validation(sequences=sequences, even=True).episode(task, 3)
+        asked = episode.mask.sum(0)[: sequences // 2]
+        assert len(asked) == cells
+        assert (int(asked.min()), int(asked.max())) == (2, 101)
+        other = Validation(sequences=sequences, even=True).episode(task, 3)
+        assert episode.inputs.equal(other.inputs)
+    fixed = Validation(sequences=6, even=True, difficulty={"length": 3}).episode(COPY, 3)
+    assert fixed.mask.sum() == 3
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+def test_models_of_other_types_train(dtype: torch.dtype, tmp_path: Path) -> None:
+    model = LSTMBaseline(9, 8, hidden_size=4, layers=1).to(dtype)
+    run = RUN | {"optimizer": "rmsprop", "checkpoint": tmp_path / "run.checkpoint"}
+    history = train(model, COPY, **run, average=0.5)
+    assert all(math.isfinite(bits) for bits in history.validation_bits)
+    assert {weight.dtype for weight in model.parameters()} == {dtype}
+    again = LSTMBaseline(9, 8, hidden_size=4, layers=1).to(dtype)
+    assert curve(train(again, COPY, **run, average=0.5)) == curve(history)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("kind", ["feedforward", "lstm", "baseline"])
+def test_a_cuda_device_trains_as_the_processor_does(kind: str, tmp_path: Path) -> None:
+    """And checkpoints move between the two, both ways."""
+
+    def start() -> nn.Module:
+        torch.manual_seed(0)
+        return LSTMBaseline(9, 8, hidden_size=8, layers=2) if kind == "baseline" else small(kind)
+
+    def stop(history: History) -> None:
+        raise Interrupted
+
+    run = RUN | {"average": 0.9, "harden_after": 16, "weight_noise": 0.01}
+    there = start()
+    expected = curve(train(there, COPY, **run))
+    for name, ways in {"cuda": ["cuda"], "to": ["cpu", "cuda"], "fro": ["cuda", "cpu"]}.items():
+        for device in ways[:-1]:
+            with pytest.raises(Interrupted):
+                train(start().to(device), COPY, **run, checkpoint=tmp_path / name,
+                      on_validation=stop)  # fmt: skip
+        model = start().to(ways[-1])
+        found = curve(train(model, COPY, **run, checkpoint=tmp_path / name))
+        for part, values in expected.items():
+            assert found[part] == pytest.approx(values, rel=1e-3)
+        for one, other in zip(model.parameters(), there.parameters(), strict=True):
+            torch.testing.assert_close(one.cpu(), other, rtol=1e-2, atol=1e-3)
+
+
+def test_validation_lets_dropout_rest() -> None:
+    class Dropping(LSTMBaseline):
+        def forward(self, inputs: Tensor, state: Any = None) -> Any:
+            seen.append(self.training)
+            return super().forward(inputs, state)
+
+    seen: list[bool] = []
+    train(Dropping(9, 8, hidden_size=4, layers=1).eval(), COPY, **RUN)
+    assert seen == [True, True, False] * 3 + [True, True, False]
+
+
 class TestProgress:
     def test_silence(self, capfd: pytest.CaptureFixture[str]) -> None:
         train(small(), COPY, **RUN)
@@ -660,35 +804,42 @@ class TestProgress:
         assert "bits per sequence" in printed.err
 
 
+WRONG: dict[tuple[str, ...], tuple[str, tuple[Any, ...]]] = {
+    ("sequences", "rounds", "batch_size", "validate_every", "validation_sequences"): (
+        "a whole number of at least 1", (0, -5, 2.5, "8", True, None)),
+    ("ramp", "harden_after"): ("a whole number of at least 0", (-1, 0.5, "1", False)),
+    ("learning_rate", "epsilon"): (
+        "a positive number", (0, -1e-3, math.nan, math.inf, "1", None, True)),
+    ("clip_value", "clip_norm"): ("a positive number", (0, -1e-3, math.nan, "1", None, True)),
+    ("decay",): ("a number from 0 to 1", (-0.1, 1.1, math.nan, "1", True)),
+    ("average", "momentum", "smoothing"): (
+        "0 or more and below 1", (-0.1, 1.0, math.nan, "1", None, True)),
+    ("weight_noise",): ("a number of at least 0", (-1, "1", math.inf, True)),
+    ("hold_at", "settle_at", "stop_at"): ("a number or None", ("1", math.nan, True)),
+    ("mixed", "validation_even"): ("True or False", ("no", 0, None)),
+    ("optimizer",): (r"one of \('adam', 'rmsprop'\)", ("sgd", None)),
+    ("memory_sizes",): ("a list of whole numbers", (5, "5")),
+    ("validation_difficulty",): ("a dict such as", (5, "length", [20])),
+    ("seed",): ("a whole number from 0 to", (-1, SEEDS, 0.5, True)),
+}  # fmt: skip
+
+
 @pytest.mark.bad_input
 class TestBadInput:
-    @pytest.mark.parametrize(
-        ("name", "value", "message"),
-        [
-            *((name, value, "at least 1") for name, value in itertools.product(
-                ("sequences", "rounds", "batch_size", "validate_every", "validation_sequences"),
-                (0, -5, 2.5, "8"))),
-            *((name, value, "a positive number") for name, value in itertools.product(
-                ("learning_rate", "epsilon", "clip_value", "clip_norm"),
-                (0, -1e-3, math.nan, "1", None))),
-            *(("decay", value, "a number from 0 to 1") for value in (-0.1, 1.1, math.nan, "1")),
-            *((name, value, "0 or more and below 1") for name, value in itertools.product(
-                ("average", "momentum", "smoothing"), (-0.1, 1.0, math.nan, "1", None))),
-            *((name, value, "at least 0") for name, value in itertools.product(
-                ("harden_after", "weight_noise"), (-1, "1"))),
-            *(("ramp", value, "at least 0") for value in (-1, 0.5, "1", None)),
-            ("hold_at", "1", "a number or None"),
-            ("settle_at", "1", "a number or None"),
-            ("stop_at", "1", "a number or None"),
-            ("optimizer", "sgd", r"one of \('adam', 'rmsprop'\)"),
-            ("seed", -1, "a whole number from 0"),
-            ("seed", SEEDS, "a whole number from 0"),
-            ("seed", 0.5, "a whole number from 0"),
-        ],
-    )  # fmt: skip
-    def test_settings(self, name: str, value: Any, message: str) -> None:
-        with pytest.raises(ValueError, match=f"^{name}: expected .*{message}.* got {value!r}$"):
-            train(small(), COPY, **RUN | {name: value})
+    def test_settings(self) -> None:
+        for names, (message, values) in WRONG.items():
+            for name, value in itertools.product(names, values):
+                refusal = f"^{name}: expected .*{message}.* got {re.escape(repr(value))}$"
+                with pytest.raises(ValueError, match=refusal):
+                    train(small(), COPY, **RUN | {name: value})
+
+    def test_a_setting_that_there_is_not(self) -> None:
+        with pytest.raises(TypeError, match=r"^no setting is called 'epsilonn'; expected one of"):
+            train(small(), COPY, **RUN, epsilonn=1e-8)
+
+    def test_a_checkpoint_where_no_file_can_be(self, tmp_path: Path) -> None:
+        with pytest.raises(ValueError, match=r"^path: expected a file"):
+            train(small(), COPY, **RUN, checkpoint=tmp_path)
 
     @pytest.mark.parametrize("length", [0, 21, 120])
     def test_validation_outside_the_training_range(self, length: int) -> None:
@@ -702,7 +853,7 @@ class TestBadInput:
             train(small(), COPY, **RUN, validation_difficulty={"items": 3})
 
     def test_memory_sizes_that_do_not_fit(self) -> None:
-        with pytest.raises(ValueError, match=r"^memory_locations: expected at most 10, got 11"):
+        with pytest.raises(ValueError, match=r"^memory_locations: .* 1 to 10, got 11"):
             train(small(), COPY, **RUN, memory_sizes=[5, 11])
         with pytest.raises(ValueError, match=r"^memory_sizes: only an NTM has a memory"):
             train(LSTMBaseline(9, 8, hidden_size=4), COPY, **RUN, memory_sizes=[5])

@@ -15,7 +15,6 @@ import tempfile
 import time
 import traceback
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,21 +35,21 @@ LATER = 2
 
 def small(plan: Recipe) -> Recipe:
     """Shrink a recipe to a second of work in which all that it does still happens."""
-    sizes: dict[str, Any] = {"controller_size": 8, "memory_locations": 8, "hidden_size": 6}
-    network = dict(plan.network)
-    lstm = "hidden_size" in network
-    wanted = ["hidden_size"] if lstm else ["controller_size", "memory_locations"]
-    network |= {name: sizes[name] for name in wanted}
+    sizes = {"controller_size": 8, "memory_locations": 8, "hidden_size": 6}
+    network = {
+        name: size
+        for name, size in sizes.items()
+        if ("hidden_size" in plan.network) == (name == "hidden_size")
+    }
     changes: dict[str, Any] = {
         "ramp": 2 * EVERY, "harden_after": 2 * EVERY, "memory_sizes": [4, 8],
         "hold_at": 1e6, "settle_at": 1e6, "stop_at": None, "validation_difficulty": None,
     }  # fmt: skip
-    training = plan.training | {n: v for n, v in changes.items() if plan.training.get(n)}
-    training |= {
-        "sequences": (KILLS + 1) * EVERY, "batch_size": BATCH,
-        "validate_every": EVERY, "validation_sequences": 3,
-    }  # fmt: skip
-    return replace(plan, network=network, training=training)
+    changes = {name: value for name, value in changes.items() if plan.training.get(name)}
+    return plan.but(
+        network=network, sequences=(KILLS + 1) * EVERY, batch_size=BATCH,
+        validate_every=EVERY, validation_sequences=3, **changes,
+    )  # fmt: skip
 
 
 def brief(task: Task) -> Task:
@@ -102,7 +101,7 @@ def _train(plan: Recipe, folder: Path, kill_after: int | None) -> None:
 
     task.sample = sample  # type: ignore[method-assign]
     history = train(
-        model, task, **plan.training, seed=0, progress=False,
+        model, task, **vars(plan.settings), seed=0, progress=False,
         checkpoint=folder / "checkpoint", on_validation=validated,
     )  # fmt: skip
     history.seconds = []

@@ -10,7 +10,6 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn, cast
@@ -24,7 +23,7 @@ from ntm_tutorial.lab import results, sweeps
 from ntm_tutorial.models import SequenceModel
 from ntm_tutorial.recipes import LIVES, MODELS, RECIPES, Recipe, recipe
 from ntm_tutorial.tasks import TASKS
-from ntm_tutorial.training import History, train
+from ntm_tutorial.training import History
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 """Exit codes, as shells have them."""
@@ -125,7 +124,7 @@ def train_command(options: argparse.Namespace) -> int:
     """
     plan = recipe(options.task, options.model)
     if options.sequences is not None:
-        plan = replace(plan, training={**plan.training, "sequences": options.sequences})
+        plan = plan.but(sequences=options.sequences)
     seed = plan.seed if options.seed is None else options.seed
     output = options.output or Path(f"{plan.task}_{plan.model}.safetensors")
     checkpoint = options.checkpoint or Path(f"{output}.checkpoint")
@@ -137,10 +136,8 @@ def train_command(options: argparse.Namespace) -> int:
     model = plan.build(seed).to(options.device)
     try:
         with _signals_stop():
-            history = train(
+            history = plan.train(
                 model,
-                TASKS[plan.task],
-                **plan.training,
                 seed=seed,
                 compile=options.compile,
                 progress=options.progress,

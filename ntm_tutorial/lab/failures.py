@@ -10,7 +10,7 @@ import math
 import re
 import statistics
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -24,8 +24,9 @@ from ntm_tutorial.evaluation import evaluate, testing_seed, wrong_bits
 from ntm_tutorial.heads import HeadParameters
 from ntm_tutorial.ntm import NTM, NTMState
 from ntm_tutorial.recipes import LIVE, Recipe
+from ntm_tutorial.settings import DEFAULTS
 from ntm_tutorial.tasks.copy import Copy
-from ntm_tutorial.training import History, train
+from ntm_tutorial.training import History
 
 FOLDER = Path(__file__).parent / "results" / "failures"
 SEEDS = (0, 1)
@@ -114,7 +115,7 @@ class Experiment:
     @property
     def recipe(self) -> Recipe:
         """All settings."""
-        return replace(LIVE, training=LIVE.training | LENGTH | self.training)
+        return LIVE.but(**LENGTH | self.training)
 
     def build(self, seed: int = 0) -> NTM:
         """Build the machine, with the weights from which live training starts."""
@@ -188,15 +189,14 @@ def record(name: str, seed: int, *, compile: bool = False) -> dict[str, Any]:
         vars(history).update(vars(so_far))
 
     try:
-        train(machine, Copy(), seed=seed, compile=compile, on_validation=keep,
-              **experiment.recipe.training)  # fmt: skip
+        experiment.recipe.train(machine, seed=seed, compile=compile, on_validation=keep)
     except FloatingPointError as error:
         stopped = str(error)
     return _plain(
         {
             "experiment": name,
             "seed": seed,
-            "recipe": asdict(experiment.recipe),
+            "recipe": experiment.recipe.describe(),
             "history": asdict(history),
             "gradient": _summary(listener.norms),
             "stopped": stopped,
@@ -225,12 +225,18 @@ def _summary(norms: list[float]) -> dict[str, Any]:
 
 @torch.no_grad()
 def _test(machine: NTM) -> dict[str, float]:
-    """Return mean wrong bits at length 20, at 20 with zeros for the tenth vector, and at 50."""
+    """Return mean wrong bits at length 20, at 20 with zeros for the tenth vector, and at 50.
+
+    They are NaN where the machine says NaN.
+    """
     task, generator = Copy(), torch.Generator().manual_seed(testing_seed(1))
     episode = task.sample(200, generator=generator, length=20)
     episode.inputs[9] = 0
     episode.targets[21 + 9] = 0
-    zeros = wrong_bits(machine(episode.inputs)[0], episode)
+    logits = machine(episode.inputs)[0]
+    if logits.isnan().any():
+        return dict.fromkeys(("20", "20, zeros", "50"), math.nan)
+    zeros = wrong_bits(logits, episode)
     return {
         "20": evaluate(machine, task, length=20).mean_wrong,
         "20, zeros": zeros.double().mean().item(),
@@ -277,8 +283,15 @@ def to_do() -> list[tuple[str, int]]:
 
 
 def _is_done(name: str, seed: int) -> bool:
-    path, recipe = path_of(name, seed), _plain(asdict(EXPERIMENTS[name].recipe))
-    return path.exists() and json.loads(path.read_text(encoding="utf-8"))["recipe"] == recipe
+    path, wanted = path_of(name, seed), _plain(EXPERIMENTS[name].recipe.describe())
+    if not path.exists():
+        return False
+    recorded = json.loads(path.read_text(encoding="utf-8"))["recipe"]
+    usual = {"training": _plain(DEFAULTS)}  # which a file may leave out
+    return all(
+        usual.get(part, {}) | recorded.get(part, {}) == wanted[part]
+        for part in ("network", "training", "input_gain")
+    )
 
 
 def main() -> None:

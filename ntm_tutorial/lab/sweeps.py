@@ -5,7 +5,6 @@ the same call, made again, finishes what a first one began.
 """
 
 import ast
-import inspect
 import itertools
 import json
 import logging
@@ -37,13 +36,10 @@ from ntm_tutorial.lab import results
 from ntm_tutorial.lab.results import Result
 from ntm_tutorial.models import SequenceModel, family
 from ntm_tutorial.recipes import Recipe, live, recipe
+from ntm_tutorial.settings import DEFAULTS, NAMES
 from ntm_tutorial.speed.compiling import NotCompiled
 from ntm_tutorial.tasks import TASKS
-from ntm_tutorial.training import History, train
-from ntm_tutorial.training import _check as check_settings
-
-NO_SETTINGS = ("model", "task", "seed", "compile", "progress", "checkpoint", "on_validation")
-"""Arguments of ``train`` that a sweep decides itself."""
+from ntm_tutorial.training import History, check_run
 
 LARGEST = 10**9
 """Numbers in a model, and in the state of one sequence."""
@@ -82,7 +78,7 @@ class Run:
     def recipe(self) -> dict[str, Any]:
         """All its settings, as JSON has them."""
         names = ("network", "training", "input_gain")
-        return json.loads(json.dumps({name: getattr(self.plan, name) for name in names}))
+        return json.loads(json.dumps({name: self.plan.describe()[name] for name in names}))
 
     def command(self, *, compile: bool = False) -> str:
         """Return the command that does this run alone."""
@@ -136,28 +132,31 @@ def check(run: Run) -> None:
     Raises:
         ValueError: naming the setting.
     """
-    defaults = {
-        name: parameter.default for name, parameter in inspect.signature(train).parameters.items()
-    }
-    try:
+    with _said(run.settings):
         with torch.device("meta"):  # sizes alone
             model = run.plan.build()
             state = tree_leaves(cast(SequenceModel, model).initial_state(1))
         size = sum(tensor.numel() for tensor in (*model.parameters(), *state))
         if size > LARGEST:
             raise ValueError(f"a model of {size:,} numbers; at most {LARGEST:,} fit")
-        check_settings(model, TASKS[run.plan.task], defaults | run.plan.training | {"seed": 0})
+        check_run(model, TASKS[run.plan.task], run.plan.settings)
+
+
+@contextmanager
+def _said(settings: Mapping[str, Any]) -> Iterator[None]:
+    """Put what was asked for before the words with which it is refused."""
+    try:
+        yield
     except (
         ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError,
     ) as error:  # fmt: skip
-        said = " ".join(f"{name}={value}" for name, value in run.settings.items())
+        said = " ".join(f"{name}={value}" for name, value in settings.items())
         raise ValueError(f"--set {said}: {str(error).splitlines()[0]}") from error
 
 
 def setting_names(model_name: str) -> list[str]:
     """List all settings that a sweep can change: of training, then of the network."""
-    training = [name for name in inspect.signature(train).parameters if name not in NO_SETTINGS]
-    return training + [f"network.{name}" for name in family(model_name).sizes]
+    return [*NAMES, *(f"network.{name}" for name in family(model_name).sizes)]
 
 
 def parse_setting(text: str) -> tuple[str, list[Any]]:
@@ -183,13 +182,11 @@ def _parse_value(word: str) -> Any:
 
 
 def _with_settings(plan: Recipe, settings: dict[str, Any]) -> Recipe:
-    network, training = dict(plan.network), dict(plan.training)
-    for name, value in settings.items():
-        if name.startswith("network."):
-            network[name.removeprefix("network.")] = value
-        else:
-            training[name] = value
-    return replace(plan, network=network, training=training)
+    prefix = "network."
+    network = {n.removeprefix(prefix): v for n, v in settings.items() if n.startswith(prefix)}
+    training = {name: value for name, value in settings.items() if not name.startswith(prefix)}
+    with _said(settings):
+        return plan.but(network=network, **training)
 
 
 def carry_out(
@@ -286,9 +283,8 @@ def _perform(
     model, error, scores = run.plan.build(run.seed), None, list[dict[str, Any]]()
     with using_threads(1), warnings.catch_warnings(record=True) as said:
         try:
-            history = train(
-                model, TASKS[run.plan.task], **run.plan.training, seed=run.seed,
-                compile=compile, progress=progress, checkpoint=checkpoint,
+            history = run.plan.train(
+                model, seed=run.seed, compile=compile, progress=progress, checkpoint=checkpoint
             )  # fmt: skip
             scores = results.score(model, run.plan.task)
         except FloatingPointError as failure:
@@ -382,7 +378,8 @@ def result_of(run: Run, folder: str | Path) -> Result | None:
     for part, wanted in run.recipe.items():
         was = result.recipe.get(part, {})
         for name in sorted(wanted.keys() | was.keys()):
-            here, there = wanted.get(name), was.get(name)
+            usual = DEFAULTS.get(name)
+            here, there = wanted.get(name, usual), was.get(name, usual)
             if here != there:
                 raise ValueError(
                     f"{path} was made with {name}={there!r}, not {here!r}; "

@@ -1,7 +1,7 @@
 """Trained models that come with the package: one safetensors file per task and model."""
 
 import platform
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -62,19 +62,38 @@ def load_file(file: str | Path) -> Pretrained:
     tensors, about = storage.load(file)
     if about.get("kind") != "model":
         raise ValueError(f"path: {Path(file).name} holds no trained model; is it a checkpoint?")
-    settings = about["recipe"]
-    plan = replace(
-        recipe(settings["task"], settings["model"]),
-        network=settings["network"],
-        training=settings["training"],
-        input_gain={int(channel): gain for channel, gain in settings.get("input_gain", {}).items()},
-    )
-    model = plan.build()
     try:
+        plan, history = Recipe.described(about["recipe"]), History(**about["history"])
+        _check_weights(plan, tensors)
+        model = plan.build()
         model.load_state_dict(tensors)
-    except RuntimeError as error:
+    except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
         raise ValueError(f"path: {Path(file).name} does not fit its recipe: {error}") from error
-    return Pretrained(model.eval(), TASKS[plan.task], plan, History(**about["history"]))
+    return Pretrained(model.eval(), TASKS[plan.task], plan, history)
+
+
+def _check_weights(plan: Recipe, tensors: storage.Tensors) -> None:
+    """Refuse weights that are no numbers, or not the model's, before the model is built.
+
+    Raises:
+        ValueError: naming the first that does not fit.
+    """
+    for name, tensor in tensors.items():
+        if not tensor.is_floating_point() or not bool(tensor.isfinite().all()):
+            raise ValueError(f"{name} holds {tensor.dtype} where finite numbers are expected")
+    count = sum(tensor.numel() for tensor in tensors.values())
+    for name, size in plan.network.items():
+        if isinstance(size, int) and size > count:  # none is larger than what it makes
+            raise ValueError(f"{name} is {size}, but there are {count} weights")
+    with torch.device("meta"):  # a model without memory: its shapes cost nothing
+        expected = plan.build().state_dict()
+    if expected.keys() != tensors.keys():
+        raise ValueError(f"its weights are {', '.join(tensors)}")
+    for name, tensor in tensors.items():
+        if tensor.shape != expected[name].shape:
+            raise ValueError(
+                f"{name} has shape {tuple(tensor.shape)}, not {tuple(expected[name].shape)}"
+            )
 
 
 def save_file(
@@ -86,13 +105,7 @@ def save_file(
     """
     about: dict[str, Any] = {
         "kind": "model",
-        "recipe": {
-            "task": plan.task,
-            "model": plan.model,
-            "network": plan.network,
-            "training": plan.training,
-            "input_gain": plan.input_gain,
-        },
+        "recipe": plan.describe(),
         "seed": seed,
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
         "history": asdict(history),

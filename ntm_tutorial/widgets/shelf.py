@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ntm_tutorial import plots, pretrained
+from ntm_tutorial.evaluation import wrong
 from ntm_tutorial.models import FAMILIES, FIRST, run_traced
 from ntm_tutorial.ntm import NTMTrace
 from ntm_tutorial.recipes import RECIPES
@@ -151,8 +152,7 @@ def run_lanes(
 
 def wrong_per_step(logits: Tensor, episode: Episode) -> Tensor:
     """Count the wrong bits of each step (T,) of a single sequence, from its logits (T, 1, O)."""
-    wrong = (logits > 0) != (episode.targets > 0.5)
-    return wrong[:, 0].sum(-1) * episode.mask
+    return wrong(logits, episode)[:, 0].sum(-1)
 
 
 def tape_at(trace: NTMTrace, step: int) -> tuple[list[tuple[str, Tensor]], plots.Tape]:

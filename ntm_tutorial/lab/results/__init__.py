@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 
 from ntm_tutorial import storage
-from ntm_tutorial.evaluation import bits_per_sequence, evaluate, validation_episode
+from ntm_tutorial.evaluation import bits_per_sequence, evaluate
 from ntm_tutorial.models import FAMILIES
 from ntm_tutorial.recipes import RECIPES, Recipe
 from ntm_tutorial.tasks import TASKS, Task
@@ -366,13 +366,7 @@ def validation_optimum(plan: Recipe, seed: int) -> float:
     task = TASKS[plan.task]
     if task.optimum is None:
         return 0.0
-    settings = plan.training
-    episode = validation_episode(
-        task,
-        seed,
-        settings["validation_sequences"],
-        **(settings.get("validation_difficulty") or {}),
-    )
+    episode = plan.settings.validation.episode(task, seed)
     logits = task.optimum(episode.inputs)
     return _significant(bits_per_sequence(logits, episode).mean().item())
 
