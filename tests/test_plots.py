@@ -329,6 +329,13 @@ def test_matrices_share_one_scale() -> None:
     assert limits[0] == limits[1] == pytest.approx((0.0, values["after"].max().item()))
 
 
+def test_a_weighting_beside_a_memory_has_a_scale_of_its_own() -> None:
+    figure = plots.matrices({"w": random(5, 1), "M": 3 * random(5, 3)}, weightings={"w"})
+    weighting, memory = [axis.images[0] for axis in figure.axes if axis.images]
+    assert weighting.get_clim() == (0.0, 1.0) != memory.get_clim()
+    assert weighting.get_cmap() != memory.get_cmap()
+
+
 # --- explorers -----------------------------------------------------------------------------------
 
 

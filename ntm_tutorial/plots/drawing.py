@@ -27,6 +27,9 @@ class Scale(NamedTuple):
 UNIT = Scale(mpl.colormaps["cividis"], 0.0, 1.0)
 """For bits, probabilities and weightings."""
 
+WEIGHTS = Scale(mpl.colormaps["viridis"], 0.0, 1.0)
+"""For weightings beside a memory whose numbers go beyond 1."""
+
 GREYS = Scale(mpl.colormaps["gray"], 0.0, 1.0)
 """For predictions, drawn as the paper draws them: black is 0, white is 1."""
 

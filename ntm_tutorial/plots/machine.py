@@ -1,6 +1,6 @@
 """Inside the machine: memory, weightings, and how both were used."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
@@ -15,6 +15,7 @@ from ntm_tutorial.ntm import NTMTrace
 from ntm_tutorial.plots.checks import Array, as_array, check_index, given, one_sequence, same_steps
 from ntm_tutorial.plots.drawing import (
     UNIT,
+    WEIGHTS,
     Scale,
     colour_bar,
     draw_cells,
@@ -221,12 +222,15 @@ def _span(locations: tuple[int, int], count: int) -> list[int]:
     return [i % count for i in range(start, stop)]
 
 
-def weighting_bars(weightings: dict[str, Tensor], title: str = "") -> Figure:
+def weighting_bars(
+    weightings: dict[str, Tensor], title: str = "", mark: int | None = None
+) -> Figure:
     """Draw each weighting as bars over the memory locations, one below the other.
 
     Args:
         weightings: a tensor (N,) for each; leading dimensions of size 1 are dropped.
         title: stands above.
+        mark: a location to point at, such as the one that is wanted.
 
     Raises:
         ValueError: if there is none, or they differ in their number of locations.
@@ -242,6 +246,8 @@ def weighting_bars(weightings: dict[str, Tensor], title: str = "") -> Figure:
     )
     for axis, (name, values) in zip(grid[:, 0], bars.items(), strict=True):
         axis.bar(range(count), values, width=0.8, color=READ)
+        if mark is not None:
+            axis.plot(mark, 1.0, marker="v", color=MARK, clip_on=False)
         name_panel(axis, name)
         axis.set_ylim(0, max(1.0, *(one.max() for one in bars.values())))
         axis.set_yticks([0, 1])
@@ -281,14 +287,24 @@ def matrices(
     row_label: str = "",
     column_label: str = "",
     numbers: bool = True,
+    weightings: Collection[str] = (),
 ) -> Figure:
     """Draw several matrices (rows, columns) side by side on one colour scale; see ``matrix``.
+
+    Args:
+        values: a matrix for each name.
+        row_label: what a row is.
+        column_label: what a column is.
+        numbers: write each value into its cell.
+        weightings: the names of those that are weightings: their scale goes from 0 to 1, in other
+            colours, so that a memory beside them does not decide how light they are.
 
     Raises:
         ValueError: if there is none, or one is no matrix.
     """
     arrays = {name: as_array(name, one, "rows columns") for name, one in given(values).items()}
-    scale = scale_for(*arrays.values())
+    others = [array for name, array in arrays.items() if name not in weightings]
+    scale = scale_for(*others) if others else WEIGHTS
     columns = [array.shape[1] for array in arrays.values()]
     rows = max(array.shape[0] for array in arrays.values())
     cell = min(0.48, (WIDTH - 1.3 - 0.3 * len(arrays)) / sum(columns))
@@ -301,7 +317,8 @@ def matrices(
     )
     axes = list(grid[0])
     for axis, (name, array) in zip(axes, arrays.items(), strict=True):
-        draw_cells(axis, array.T, scale, cell)
+        own = WEIGHTS if name in weightings else scale
+        draw_cells(axis, array.T, own, cell)
         axis.set_aspect("equal")
         axis.set_title(name)
         axis.set_xlabel(column_label)
@@ -312,7 +329,7 @@ def matrices(
             range(array.shape[0]) if array.shape[0] <= 20 else few_ticks(array.shape[0])
         )
         if numbers:
-            _write_numbers(axis, array, scale, cell)
+            _write_numbers(axis, array, own, cell)
     axes[0].set_ylabel(row_label)
     colour_bar(figure, scale, "value", ax=axes, aspect=12, pad=0.02, fraction=0.05)
     return figure
