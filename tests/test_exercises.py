@@ -23,8 +23,9 @@ import pytest
 from tests.each import each
 from tools.exercises import as_cells, as_directives, is_exercise
 from tools.links import ROOT
+from tools.paper import chapters, number
 
-PATHS = sorted(ROOT.glob("notebooks/*.ipynb"))
+PATHS = [path for path in chapters() if number(path)]  # the quick start has none
 PROJECTS = ROOT / "notebooks" / "14_projects.ipynb"
 TIMES = ("Two minutes", "Ten minutes", "Half an hour", "An hour", "Project")
 """How long an exercise may take, as its first words say; a chapter goes from short to long."""

@@ -20,8 +20,8 @@ CAPTION = re.compile(r"\bthe paper's Figure (\d+)", re.IGNORECASE)
 
 @cache
 def chapters() -> dict[Path, Any]:
-    """Read all chapters, in their order."""
-    paths = sorted(ROOT.glob("notebooks/*.ipynb"))
+    """Read all chapters, in their order; a notebook without a number is none."""
+    paths = sorted(ROOT.glob("notebooks/[0-9][0-9]_*.ipynb"))
     return {path: nbformat.read(path, as_version=4) for path in paths}
 
 

@@ -78,6 +78,9 @@ class Paper(SphinxPostTransform):
         for page in list(self.document.findall(start_of_file)):
             if number := re.match(r"notebooks/(\d+)_", page["docname"]):
                 page.insert(0, raw(rf"\setcounter{{chapter}}{{{int(number[1]) - 1}}}"))
+            elif page["docname"].startswith("notebooks/"):  # a page between two chapters
+                page.insert(0, raw(r"\setcounter{secnumdepth}{-1}"))
+                page.append(raw(r"\setcounter{secnumdepth}{0}"))
             self.gather_solutions(page)
         for html in list(self.document.findall(nodes.raw)):
             if found := re.search(r'data-playground="([\w-]+)"', html.astext()):
