@@ -14,6 +14,8 @@ from tools.paper import chapters, counterparts, number
 FIGURES = range(1, 19)
 GLOSSARY = (ROOT / "book" / "glossary.md").read_text(encoding="utf-8")
 EMPHASIS = {
+    "a count",
+    "a way back",
     "counts fade",
     "eight",
     "five",
