@@ -330,7 +330,7 @@ const Bench = (() => {
 
     build(root) {
       const { settings } = this;
-      this.length = make("input", { type: "range", min: 1, "aria-label": "Length to ask for" });
+      this.length = make("input", { type: "range", min: 1 });
       this.length.addEventListener("input", () => {
         for (const run of this.runs) run.ask(Number(this.length.value));
       });
