@@ -36,7 +36,9 @@ def lab(tmp_path: Path) -> Iterator[str]:
         nbformat.v4.new_code_cell(f"from ntm_tutorial import widgets\nwidgets.{name}")
         for name in ("addressing_explorer()", "ngrams_explorer(sequence='0110100101' * 2)")
     ]
-    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "explorers.ipynb")
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata=kernel)
+    nbformat.write(notebook, tmp_path / "explorers.ipynb")
     home = Path(sys.prefix) / "share" / "jupyter"  # this environment's kernel and widgets
     environment = os.environ | {
         "JUPYTER_PATH": str(home),
@@ -78,9 +80,9 @@ def open_notebook(browser: Browser, address: str) -> Page:
     page = browser.new_context(viewport={"width": 1280, "height": 1600}).new_page()
     page.set_default_timeout(PATIENCE)
     page.goto(f"{address}/lab/tree/explorers.ipynb")
-    page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    page.locator(".jp-Notebook .jp-CodeCell .cm-content").first.click()
+    for _ in range(2):
+        page.keyboard.press("Shift+Enter")
     return page
 
 
