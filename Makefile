@@ -19,7 +19,7 @@ TORCH_INDEX ?=
 PORT  ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help venv book pdf serve check test slow colab browser latex lint format notebooks figure train bench links dist version clean failures
+.PHONY: help venv book pdf serve check test slow colab browser latex lint format notebooks figure train bench links dist version clean failures seeds
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -90,6 +90,9 @@ train: .venv/stamp ## train all models from nothing, or one: TASK=copy MODEL=ntm
 
 failures: .venv/stamp ## train the machines of the failure lab, one after another; goes on where it was
 	$(BIN)/python -m ntm_tutorial.lab.failures
+
+seeds: .venv/stamp ## train chapter 6's machine from several seeds and starts; goes on where it was
+	$(BIN)/python -m tools.seeds
 
 bench: .venv/stamp ## measure how fast training is, for chapter 13; a part: BENCH="--quick --models lstm"
 	$(BIN)/python -m tools.bench $(BENCH)
