@@ -222,7 +222,7 @@ def test_a_reader_trains_one_and_asks_it_for_more(visit: Visit, from_file: bool)
     asked = place.get_by_label("Ask it for more")
     expect(asked).to_be_visible(timeout=240_000)
     assert "Solved." in place.locator(".pg-words").inner_text()
-    assert "Solved." in place.get_by_role("status").inner_text()
+    assert "Solved." in place.locator("[role=status]").inner_text()
     assert "Length 5, as in training: 0 of 40 bits wrong." in place.inner_text()
     assert page.workers, "a page from a disk has a worker too"
     asked.fill("30")
