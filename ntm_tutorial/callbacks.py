@@ -11,6 +11,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 if TYPE_CHECKING:
     from ntm_tutorial.training import Run
+else:
+    Run = Any  # training imports this file
 
 SETTLED = 0.01
 """The share of the learning rate that is left once a run has settled."""
@@ -62,11 +64,11 @@ class Callback:
         """Follow a validation, before which ``lowest`` was the lowest cost."""
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return what the checkpoint has to keep."""
+        """Return what the checkpoint has to keep, tensors of any shape."""
         return {}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Take back what the checkpoint kept."""
+        """Take back what the checkpoint kept, tensors of any shape."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,11 @@ class Harden(Callback):
     memory_sizes: tuple[int, ...] = ()
 
     def check(self, model: Any) -> None:
-        """Refuse sizes that the model's memory does not have."""
+        """Refuse sizes that the model's memory does not have.
+
+        Raises:
+            ValueError: if there is no memory, or not so large a one.
+        """
         if self.memory_sizes and not hasattr(model, "memory_shape"):
             raise ValueError("memory_sizes: only an NTM has a memory; leave it out")
         for size in self.memory_sizes:

@@ -14,6 +14,8 @@ from ntm_tutorial.settings import DEFAULTS, flat
 
 if TYPE_CHECKING:
     from ntm_tutorial.training import Run
+else:
+    Run = Any  # training imports this file
 
 
 def save(run: "Run", path: Path) -> None:
@@ -38,7 +40,7 @@ def identity(run: "Run") -> dict[str, Any]:
 
 
 def snapshot(run: "Run") -> tuple[storage.Tensors, dict[str, Any]]:
-    """Return all tensors and numbers of a run, as they are right after a validation."""
+    """Return all tensors, of any shape, and numbers of a run, right after a validation."""
     moments = run.optimizer.state_dict()["state"]
     tensors = {
         **_prefixed("model", run.model.state_dict()),
@@ -65,7 +67,7 @@ def snapshot(run: "Run") -> tuple[storage.Tensors, dict[str, Any]]:
 
 
 def restore(run: "Run", tensors: storage.Tensors, about: dict[str, Any]) -> None:
-    """Go back to where a snapshot was taken, on whatever device.
+    """Go back to where a snapshot was taken, tensors of any shape, on whatever device.
 
     Raises:
         ValueError: if it was taken of a run with other settings.

@@ -110,7 +110,7 @@ class Curriculum:
     ramp: int = 0
 
     def draw(self, task: Task, size: int, seen: int, generator: Generator) -> Difficulty:
-        """Draw how hard the next batch is; while the ramp lasts, from the easier end."""
+        """Draw one number, or one a sequence (B,); while the ramp lasts, from the easier end."""
         share = 1.0
         if self.ramp:
             share = min(1.0, RAMP_START + (1 - RAMP_START) * seen / self.ramp)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, SupportsIndex
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 from tqdm.auto import tqdm
@@ -185,6 +186,9 @@ class Run:
         seen: sequences trained on so far.
         skipped: batches in a row whose gradient was not finite.
         seconds: processor time spent on training so far.
+
+    Raises:
+        ValueError: if the settings do not fit the model or the task.
     """
 
     def __init__(self, model: nn.Module, task: Task, settings: Settings, seed: int) -> None:
@@ -301,7 +305,7 @@ def score(model: nn.Module, episode: Episode) -> tuple[float, float]:
     return bits.mean().item(), wrong.double().mean().item()
 
 
-def loss_of(logits: Tensor, episode: Episode) -> Tensor:
+def loss_of(logits: Float[Tensor, "T B O"], episode: Episode) -> Float[Tensor, ""]:
     """Cross-entropy in nats, summed over the outputs that count, averaged over the batch."""
     least = torch.promote_types(logits.dtype, torch.float32)  # half precision would round the sum
     logits, targets = logits.to(least), episode.targets.to(least)
