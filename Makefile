@@ -55,8 +55,7 @@ check: lint ## a minute's test: style, types, and the machine's equations
 test: lint browser ## test package, notebooks and the book's pages: what a change should pass
 	$(BIN)/pytest -n 2 -m "not slow"
 
-slow: browser ## the rest of the tests: long compiles, the PDF edition, an explorer in JupyterLab
-	$(BIN)/python -m pip install -qq --disable-pip-version-check -r tools/jupyterlab.txt
+slow: browser ## the rest of the tests: long compiles, the PDF edition
 	$(BIN)/pytest -n 2 -m slow --ignore tests/test_colab.py
 
 colab: .venv/stamp ## run all notebooks as on Colab; on Python 3.13, with its PyTorch too: EXACT=1
