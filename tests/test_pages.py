@@ -9,11 +9,12 @@ import json
 import re
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 from urllib.parse import quote
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 from sphinx.errors import ExtensionError
 
 import tools.pages
@@ -22,6 +23,7 @@ from tests.browser import DESKTOP, PHONE, Tally, Visit, axe_violations
 from tests.test_book import listed
 from tools.links import ROOT
 
+Theme = Literal["light", "dark"]
 SCREENSHOTS = ROOT / "_build" / "screenshots"
 
 
@@ -142,13 +144,13 @@ def test_the_search_bears_any_words(query: str, visit: Visit) -> None:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_code_can_be_read_without_scripts(theme: str, visit: Visit) -> None:
+def test_code_can_be_read_without_scripts(browser: Browser, server: str, theme: Theme) -> None:
     """What a script would set is there without one: one theme for the page and for its code."""
-    page = visit(
-        "notebooks/02_reading_and_writing.html", theme=theme, java_script_enabled=False
-    ).page
-    code = page.locator(".cell_input").first
-    ground, text = code.evaluate(CODE_COLOURS)
+    context = browser.new_context(color_scheme=theme, java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{server}/notebooks/02_reading_and_writing.html")
+    ground, text = page.locator(".cell_input").first.evaluate(CODE_COLOURS)
+    context.close()
     assert contrast(ground, text) >= 4.5
 
 

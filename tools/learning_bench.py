@@ -93,8 +93,7 @@ def in_pytorch(size: str, seeds: Iterable[int]) -> list[dict[str, Any]]:
     for seed in seeds:
         torch.manual_seed(seed)
         model = NTM(9, 8, **wanted["network"])
-        for channel in range(9, 9 + model.memory_shape[1]):
-            model.controller.scale_input(channel, LIVE.input_gain["reads"])
+        model.controller.scale_input(slice(9, None), LIVE.input_gain["reads"])
         before = time.process_time()
         history = train(model, ShortCopy(longest), seed=seed, progress=False, **settings)
         spent, bits = time.process_time() - before, history.validation_bits[-1]

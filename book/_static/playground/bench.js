@@ -272,6 +272,7 @@ const Bench = (() => {
       if (!this.isLearning) this.startOver();
       this.going = !this.going;
       this.tellRuns();
+      this.tell();
       this.say(this.going ? "Learning." : "Paused.");
       this.show();
     }
@@ -467,10 +468,11 @@ const Bench = (() => {
     tell() {
       const { prediction } = this.settings.values, [intact, yours] = this.runs;
       const changed = Object.keys(changesOf(this.settings.values)).length;
+      const ready = changed
+        ? "Predict, then start: both learn from the same sequences and, where you left it, the same start."
+        : "Switch something, predict what becomes of it, then start.";
       if (this.isLearning) {
-        this.note.textContent = changed
-          ? "Predict, then start: both learn from the same sequences and, where you left it, the same start."
-          : "Switch something, predict what becomes of it, then start.";
+        this.note.textContent = this.going ? "Both learn from the same sequences." : ready;
         return;
       }
       const found = outcome(intact, yours), words = { same: "as fast", later: "later", never: "not at all" };
