@@ -16,9 +16,11 @@ GLOSSARY = (ROOT / "book" / "glossary.md").read_text(encoding="utf-8")
 EMPHASIS = {
     "a count",
     "a way back",
+    "an unfinished model",
     "counts fade",
     "eight",
     "five",
+    "not finished",
     "one more row",
     "old bits drop out",
     "seven",
