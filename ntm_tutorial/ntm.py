@@ -284,9 +284,7 @@ class NTM(nn.Module):
         return torch.stack(features), state
 
     def trace(self, inputs: Float[Tensor, "T B I"]) -> tuple[Float[Tensor, "T B O"], NTMTrace]:
-        """Run a whole sequence and return all that happened on the way.
-
-        The steps are those of ``forward``, by the plain equations, with somebody taking notes.
+        """Run a whole sequence by the plain equations, and return all that happened on the way.
 
         Raises:
             ValueError: if the inputs do not have ``input_size`` channels.
@@ -300,14 +298,14 @@ class NTM(nn.Module):
         if len(notes) != len(inputs):
             raise NotImplementedError("trace: it needs an advance() that calls memory_step once")
         stages = {name: torch.stack([note[name] for note in notes]) for name in notes[0]}
-        hidden = features[..., : self.settings["controller_size"]]
-        return self.output(features), NTMTrace(hidden=hidden, **stages)
+        stages["hidden"] = features[..., : self.settings["controller_size"]]
+        return self.output(features), NTMTrace(**stages)
 
     def _check_state(self, state: NTMState, batch_size: int) -> None:
         most, width = self.memory_shape
         heads, given = self.read_heads + self.write_heads, getattr(state, "memory", None)
-        locations = given.shape[1] if isinstance(given, Tensor) and given.dim() == 3 else most
-        locations = min(locations, most)
+        known = isinstance(given, Tensor) and given.dim() == 3
+        locations = min(given.shape[1], most) if known else most
         shapes: tuple[Any, ...] = (
             torch.Size((batch_size, locations, width)),
             torch.Size((batch_size, heads, locations)),

@@ -17,6 +17,7 @@ from ntm_tutorial.addressing import (
     shift,
 )
 from tests import loops
+from tests.each import each
 
 EXACT = {"rtol": 0.0, "atol": 1e-10}
 SIZES = [(1, 1, 5, 3), (2, 3, 8, 4), (3, 2, 7, 20)]
@@ -63,7 +64,7 @@ class TestAgainstLoops:
         arguments = distribution(B, H, N), distribution(B, H, N), torch.rand(B, H, 1).double()
         same(interpolate(*arguments), loops.interpolate, *arguments)
 
-    @pytest.mark.parametrize("reach", [0, 1, 2])
+    @each("reach", [0, 1, 2])
     def test_shift(self, B: int, H: int, N: int, M: int, reach: int) -> None:
         arguments = distribution(B, H, N), distribution(B, H, 2 * reach + 1)
         same(shift(*arguments), loops.shift, *arguments)
@@ -95,7 +96,7 @@ class TestLimits:
         torch.testing.assert_close(interpolate(content, previous, scalar(0.0)), previous, **EXACT)
         torch.testing.assert_close(interpolate(content, previous, scalar(1.0)), content, **EXACT)
 
-    @pytest.mark.parametrize("reach", [1, 2])
+    @each("reach", [1, 2])
     def test_a_one_hot_shift_rolls_round_the_circle(self, reach: int) -> None:
         weighting = distribution(1, 1, 6)
         for step in range(-reach, reach + 1):
@@ -130,9 +131,9 @@ def sharpen_sharply(weighting: Tensor) -> Tensor:
 class TestNothingIsNaN:
     """Neither values nor gradients, in the number format that the book uses."""
 
-    @pytest.mark.parametrize("memory", [torch.zeros(1, 4, 3), torch.eye(4, 3).unsqueeze(0)])
-    @pytest.mark.parametrize("key", [torch.zeros(1, 2, 3), torch.ones(1, 2, 3)])
-    @pytest.mark.parametrize("strength", [0.0, 1.0, 1e4])
+    @each("memory", [torch.zeros(1, 4, 3), torch.eye(4, 3).unsqueeze(0)])
+    @each("key", [torch.zeros(1, 2, 3), torch.ones(1, 2, 3)])
+    @each("strength", [0.0, 1.0, 1e4])
     def test_zero_keys_and_zero_rows(self, memory: Tensor, key: Tensor, strength: float) -> None:
         memory, key = memory.clone().requires_grad_(), key.clone().requires_grad_()
         strengths = torch.full((1, 2, 1), strength, requires_grad=True)
@@ -144,8 +145,8 @@ class TestNothingIsNaN:
         for memory, key in [(nothing, something), (something, nothing), (nothing, nothing)]:
             assert cosine_similarity(memory, key).item() == 0
 
-    @pytest.mark.parametrize("gamma", [1.0, 1.5, 50.0, 1e4])
-    @pytest.mark.parametrize("weighting", [torch.eye(4)[:1], torch.full((1, 4), 0.25)])
+    @each("gamma", [1.0, 1.5, 50.0, 1e4])
+    @each("weighting", [torch.eye(4)[:1], torch.full((1, 4), 0.25)])
     def test_one_hot_and_uniform_weightings(self, gamma: float, weighting: Tensor) -> None:
         weighting = weighting.clone().view(1, 1, 4).requires_grad_()
         gammas = torch.full((1, 1, 1), gamma, requires_grad=True)
@@ -203,7 +204,7 @@ def test_every_stage_gives_a_weighting(
 
 @pytest.mark.bad_input
 class TestBadInput:
-    @pytest.mark.parametrize(
+    @each(
         ("memory", "key"),
         [((2, 8, 4), (2, 1, 3)), ((2, 8, 4), (3, 1, 4)), ((2, 8, 4), (2, 4)), ((8, 4), (1, 4))],
     )
@@ -211,7 +212,7 @@ class TestBadInput:
         with pytest.raises(ValueError, match=r"^key: expected shape \(B, H, M\).*got \(\d"):
             cosine_similarity(normal(*memory), normal(*key))
 
-    @pytest.mark.parametrize("shape", [(2, 3), (2, 3, 2), (2, 1, 1), (1, 3, 1)])
+    @each("shape", [(2, 3), (2, 3, 2), (2, 1, 1), (1, 3, 1)])
     def test_one_number_per_head(self, shape: tuple[int, ...]) -> None:
         weighting, number = distribution(2, 3, 8), normal(*shape)
         expected = re.escape(f"expected shape (B, H, 1) = (2, 3, 1), got {shape}")
@@ -226,12 +227,12 @@ class TestBadInput:
         with pytest.raises(ValueError, match=r"^previous: .*\(1, 1, 8\), got \(1, 1, 7\)"):
             interpolate(distribution(1, 1, 8), distribution(1, 1, 7), scalar(0.5))
 
-    @pytest.mark.parametrize("shape", [(2, 3), (2, 1, 3), (1, 3, 3)])
+    @each("shape", [(2, 3), (2, 1, 3), (1, 3, 3)])
     def test_shift_weighting_of_another_shape(self, shape: tuple[int, ...]) -> None:
         with pytest.raises(ValueError, match=r"^shift_weighting: expected shape \(B, H, 2r\+1\)"):
             shift(distribution(2, 3, 8), distribution(*shape))
 
-    @pytest.mark.parametrize("shifts", [2, 4, 9])
+    @each("shifts", [2, 4, 9])
     def test_number_of_shifts(self, shifts: int) -> None:
         with pytest.raises(ValueError, match=f"^shift_weighting: .*odd .*at most the 8.*{shifts}$"):
             shift(distribution(1, 1, 8), distribution(1, 1, shifts))

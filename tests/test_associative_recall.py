@@ -10,6 +10,7 @@ from ntm_tutorial.analysis import last_written, phase
 from ntm_tutorial.evaluation import Evaluation, evaluate
 from ntm_tutorial.recipes import MODELS
 from ntm_tutorial.tasks import TASKS
+from tests.each import each
 
 TASK = TASKS["associative-recall"]
 
@@ -28,7 +29,7 @@ class TestPhase:
             *(f"vector {k} of the answer is due" for k in (1, 2, 3)),
         ]
 
-    @pytest.mark.parametrize("items", [2, 6, 20])
+    @each("items", [2, 6, 20])
     def test_it_ends_with_the_sequence(self, items: int) -> None:
         inputs, _, mask = TASK.sample(1, items=items)
         due = [step for step in range(len(inputs)) if "is due" in phase(step, items)]
@@ -37,7 +38,7 @@ class TestPhase:
         assert delimiters == inputs[:, 0, 6:].sum(-1).nonzero().flatten().tolist()
 
     @pytest.mark.bad_input
-    @pytest.mark.parametrize("step", [-1, 16])
+    @each("step", [-1, 16])
     def test_there_is_no_such_step(self, step: int) -> None:
         with pytest.raises(ValueError, match=rf"^step: expected 0 to 15, got {step}"):
             phase(step, 2)
@@ -75,13 +76,13 @@ def result_of(model: str, items: int) -> Evaluation:
 class TestComesTrained:
     """Trained on 2 to 6 items. The best public weights: 0.10, 0.69, 6.4 and 8.0 wrong bits."""
 
-    @pytest.mark.parametrize(("items", "wrong"), [(6, 0.01), (12, 0.05), (15, 0.5), (20, 1.0)])
+    @each(("items", "wrong"), [(6, 0.01), (12, 0.05), (15, 0.5), (20, 1.0)])
     def test_the_better_ntm(self, items: int, wrong: float) -> None:
         means = {name: result_of(name, items).mean_wrong for name in MODELS[:2]}
         print(f"{items} items, mean wrong bits of 18: {means}")
         assert min(means.values()) <= wrong
 
-    @pytest.mark.parametrize("items", [6, 12])
+    @each("items", [6, 12])
     def test_both_ntms_are_better_than_the_lstm(self, items: int) -> None:
         lstm = result_of("lstm", items).mean_wrong
         assert max(result_of(name, items).mean_wrong for name in MODELS[:2]) < lstm

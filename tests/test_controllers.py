@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-import pytest
 import torch
 
 from ntm_tutorial.controllers import (
@@ -12,6 +11,7 @@ from ntm_tutorial.controllers import (
     FeedforwardController,
     LSTMController,
 )
+from tests.each import each
 from tests.loops import Array
 
 B, I, C = 3, 4, 5  # noqa: E741
@@ -26,7 +26,7 @@ def draw(steps: int) -> torch.Tensor:
     return torch.randn(steps, B, I, generator=generator, dtype=torch.float64)
 
 
-@pytest.mark.parametrize("layers", [1, 2, 3])
+@each("layers", [1, 2, 3])
 @torch.no_grad()
 def test_feedforward(layers: int) -> None:
     torch.manual_seed(0)
@@ -42,7 +42,7 @@ def test_feedforward(layers: int) -> None:
             np.testing.assert_allclose(hidden[b], x, atol=1e-10)
 
 
-@pytest.mark.parametrize("layers", [1, 2, 3])
+@each("layers", [1, 2, 3])
 @torch.no_grad()
 def test_lstm(layers: int) -> None:
     torch.manual_seed(0)
@@ -74,7 +74,7 @@ def test_lstm(layers: int) -> None:
             np.testing.assert_allclose(state[k][1], cell[:, k], atol=1e-10)
 
 
-@pytest.mark.parametrize("name", CONTROLLERS)
+@each("name", CONTROLLERS)
 def test_they_start_with_larger_input_weights(name: str) -> None:
     """So that sparse bits are heard: four times PyTorch's, which are uniform to a bound."""
     torch.manual_seed(0)

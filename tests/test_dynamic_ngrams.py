@@ -14,6 +14,7 @@ from ntm_tutorial.pretrained import load
 from ntm_tutorial.recipes import MODELS
 from ntm_tutorial.tasks import TASKS
 from ntm_tutorial.tasks.dynamic_ngrams import contexts, counts, optimal_predictions
+from tests.each import each
 
 TASK = TASKS["dynamic-ngrams"]
 
@@ -31,7 +32,7 @@ class TestContexts:
         all_of_them = torch.tensor(list(itertools.product((0, 1), repeat=5))).T
         assert contexts(all_of_them)[4].tolist() == list(range(32))
 
-    @pytest.mark.parametrize("steps", [0, 1, 4])
+    @each("steps", [0, 1, 4])
     def test_too_short_for_a_context(self, steps: int) -> None:
         assert contexts(torch.ones(steps, 2)).tolist() == [[-1, -1]] * steps
 
@@ -46,7 +47,7 @@ class TestCounts:
         bits = column(*[1, 0, 1, 0, 1], 1, *[1, 0, 1, 0, 1], 0, 1, 0, 1)
         assert counts(bits)[[4, 10, 12, 14], 0].tolist() == [[0, 0], [0, 1], [1, 1], [2, 1]]
 
-    @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.int64, torch.int32])
+    @each("dtype", [torch.float32, torch.float64, torch.int64, torch.int32])
     def test_against_a_loop(self, dtype: torch.dtype) -> None:
         bits = torch.randint(2, (60, 3), generator=torch.Generator().manual_seed(0))
         found = counts(bits.to(dtype))
@@ -62,8 +63,8 @@ class TestCounts:
 
 
 @pytest.mark.bad_input
-@pytest.mark.parametrize("function", [contexts, counts, optimal_predictions])
-@pytest.mark.parametrize("bits", [torch.full((9, 1), 0.5), torch.ones(9), -torch.ones(9, 1)])
+@each("function", [contexts, counts, optimal_predictions])
+@each("bits", [torch.full((9, 1), 0.5), torch.ones(9), -torch.ones(9, 1)])
 def test_refused(function: Any, bits: Tensor) -> None:
     with pytest.raises(ValueError, match=r"^bits: expected zeros and ones, shape \(T, B\)"):
         function(bits)
@@ -85,7 +86,7 @@ def above_optimum() -> dict[str, Tensor]:
     return found
 
 
-@pytest.mark.parametrize("name", MODELS[:2])
+@each("name", MODELS[:2])
 def test_both_ntms_are_better_than_the_lstm(name: str) -> None:
     """On the same sequences, by more than three standard errors of the difference."""
     better_by = above_optimum()["lstm"] - above_optimum()[name]
@@ -98,7 +99,7 @@ def test_the_better_ntm_is_within_half_a_bit_of_the_optimum() -> None:
     assert min(above_optimum()[name].mean().item() for name in MODELS[:2]) <= 0.5
 
 
-@pytest.mark.parametrize("name", MODELS)
+@each("name", MODELS)
 def test_no_model_beats_the_optimum(name: str) -> None:
     excess = above_optimum()[name]
     assert excess.mean().item() > -3 * excess.std().item() / math.sqrt(len(excess))

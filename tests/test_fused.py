@@ -66,12 +66,12 @@ def test_values_and_gradients(R: int, W: int, reach: int, dtype: torch.dtype) ->
     compare(draw(R, W, reach, dtype))
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
+@each("dtype", [torch.float64, torch.float32])
 def test_at_the_size_of_the_paper(dtype: torch.dtype) -> None:
     compare(draw(4, 4, 1, dtype, batch=3, N=128, M=20))
 
 
-@pytest.mark.parametrize("layout", ["transposed", "strided", "expanded"])
+@each("layout", ["transposed", "strided", "expanded"])
 def test_however_the_memory_is_laid_out(layout: str) -> None:
     inputs = draw(2, 2, 1, torch.float64)
     cells = inputs[0].detach()

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from ntm_tutorial import starts
 from ntm_tutorial.heads import HeadParameters, Heads
+from tests.each import each
 
 R, W, M, REACH = 2, 1, 5, 2
 H, S = R + W, 2 * REACH + 1
@@ -46,7 +47,7 @@ def test_shapes(heads: Heads) -> None:
     assert all(len(tensor) == 3 for tensor in head)
 
 
-@pytest.mark.parametrize("scale", [0.0, 1.0, 1e3, 1e8])
+@each("scale", [0.0, 1.0, 1e3, 1e8])
 def test_ranges_and_gradients_whatever_the_controller_says(heads: Heads, scale: float) -> None:
     hidden = (scale * torch.randn(50, 7)).requires_grad_()
     head = heads(hidden)
@@ -56,7 +57,7 @@ def test_ranges_and_gradients_whatever_the_controller_says(heads: Heads, scale: 
     assert hidden.grad.isfinite().all()
 
 
-@pytest.mark.parametrize("sign", [-1.0, 1.0])
+@each("sign", [-1.0, 1.0])
 def test_each_range_is_reached(heads: Heads, sign: float) -> None:
     """With all raw outputs large and of one sign, each parameter stands at an end of its range."""
     torch.nn.init.zeros_(heads.linear.weight)

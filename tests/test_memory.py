@@ -7,6 +7,7 @@ from torch import Tensor
 from ntm_tutorial import memory as memory_ops
 from ntm_tutorial.memory import add, erase, read
 from tests import loops
+from tests.each import each
 
 EXACT = {"rtol": 0.0, "atol": 1e-10}
 
@@ -24,8 +25,8 @@ def draw(B: int, H: int, N: int, M: int) -> tuple[Tensor, Tensor, Tensor]:
     return memory, torch.softmax(2 * weighting, dim=-1), torch.sigmoid(vector)
 
 
-@pytest.mark.parametrize("sizes", [(1, 1, 5, 3), (2, 3, 8, 4), (3, 2, 7, 20)])
-@pytest.mark.parametrize("name", ["read", "erase", "add"])
+@each("sizes", [(1, 1, 5, 3), (2, 3, 8, 4), (3, 2, 7, 20)])
+@each("name", ["read", "erase", "add"])
 def test_against_loops(name: str, sizes: tuple[int, int, int, int]) -> None:
     function, loop = getattr(memory_ops, name), getattr(loops, name)
     arguments = draw(*sizes)[: 2 if name == "read" else 3]
@@ -67,7 +68,7 @@ def test_erasing_heads_multiply() -> None:
     torch.testing.assert_close(erased, torch.tensor([[[3.0], [6.0]]]))
 
 
-@pytest.mark.parametrize("heads", [1, 2, 4])
+@each("heads", [1, 2, 4])
 def test_the_order_of_the_heads_does_not_matter(heads: int) -> None:
     memory, weighting, vector = draw(2, heads, 6, 3)
     turned = weighting.flip(1), vector.flip(1)
@@ -75,7 +76,7 @@ def test_the_order_of_the_heads_does_not_matter(heads: int) -> None:
     torch.testing.assert_close(add(memory, weighting, vector), add(memory, *turned), **EXACT)
 
 
-@pytest.mark.parametrize("heads", [1, 3])
+@each("heads", [1, 3])
 def test_nothing_is_changed_in_place(heads: int) -> None:
     arguments = draw(2, heads, 6, 3)
     before = [argument.clone() for argument in arguments]
@@ -84,7 +85,7 @@ def test_nothing_is_changed_in_place(heads: int) -> None:
         assert now.equal(then)
 
 
-@pytest.mark.parametrize("heads", [1, 3])
+@each("heads", [1, 3])
 def test_gradients(heads: int) -> None:
     arguments = [argument.requires_grad_() for argument in draw(2, heads, 4, 3)]
     for function, inputs in ((read, arguments[:2]), (erase, arguments), (add, arguments)):
@@ -93,7 +94,7 @@ def test_gradients(heads: int) -> None:
 
 @pytest.mark.bad_input
 class TestBadInput:
-    @pytest.mark.parametrize("shape", [(2, 1, 7), (3, 1, 8), (2, 8), (2, 1, 1, 8)])
+    @each("shape", [(2, 1, 7), (3, 1, 8), (2, 8), (2, 1, 1, 8)])
     def test_weighting(self, shape: tuple[int, ...]) -> None:
         memory, vector, message = torch.zeros(2, 8, 4), torch.zeros(2, 1, 4), r"^weighting: .*\(2, "
         with pytest.raises(ValueError, match=message):
@@ -103,7 +104,7 @@ class TestBadInput:
         with pytest.raises(ValueError, match=message):
             add(memory, torch.zeros(shape), vector)
 
-    @pytest.mark.parametrize("shape", [(2, 3, 5), (2, 1, 4), (1, 3, 4), (2, 4)])
+    @each("shape", [(2, 3, 5), (2, 1, 4), (1, 3, 4), (2, 4)])
     def test_vectors(self, shape: tuple[int, ...]) -> None:
         memory, weighting, vector = torch.zeros(2, 8, 4), torch.zeros(2, 3, 8), torch.zeros(shape)
         with pytest.raises(ValueError, match=r"^erase_vector: .*= \(2, 3, 4\), got \("):

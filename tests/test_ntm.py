@@ -53,8 +53,8 @@ def same(one: Any, other: Any, tolerance: float = 1e-10) -> None:
         torch.testing.assert_close(a, b, rtol=0, atol=tolerance)
 
 
-both_controllers = pytest.mark.parametrize("controller", CONTROLLERS)
-all_shapes = pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: "-".join(shape) or "plain")
+both_controllers = each("controller", CONTROLLERS)
+all_shapes = each("shape", SHAPES)
 
 
 @both_controllers
@@ -163,7 +163,7 @@ def test_every_sequence_is_alone(controller: str) -> None:
 
 
 @both_controllers
-@pytest.mark.parametrize("heads", [1, 2])
+@each("heads", [1, 2])
 def test_gradcheck_through_two_steps(controller: str, heads: int) -> None:
     model = build(controller, memory_locations=5, read_heads=heads, write_heads=heads)
     names = list(dict(model.named_parameters()))
@@ -187,8 +187,8 @@ def test_every_parameter_learns(controller: str, shape: dict[str, float]) -> Non
         assert parameter.grad.abs().sum() > 0, name
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("scale", [0.0, 1e3, 1e10])
+@each("dtype", [torch.float32, torch.float64])
+@each("scale", [0.0, 1e3, 1e10])
 @both_controllers
 def test_extreme_inputs_give_finite_numbers(
     controller: str, scale: float, dtype: torch.dtype
@@ -287,7 +287,7 @@ def test_weights_move_from_one_machine_to_another() -> None:
 
 @both_controllers
 @torch.no_grad()
-@pytest.mark.parametrize("learned", [False, True])
+@each("learned", [False, True])
 def test_a_smaller_memory(controller: str, learned: bool) -> None:
     """The same weights run with fewer locations, as a machine built that way would."""
     model, inputs = build(controller, learned_memory=learned), draw(T, B, I)

@@ -15,6 +15,7 @@ from ntm_tutorial.evaluation import Evaluation
 from ntm_tutorial.recipes import MODELS
 from ntm_tutorial.tasks import TASKS, Episode
 from ntm_tutorial.tasks.priority_sort import arrange
+from tests.each import each
 
 TASK = TASKS["priority-sort"]
 
@@ -38,7 +39,7 @@ def test_targets_are_whole_rows_in_the_order_of_their_priorities() -> None:
 
 
 class TestArrange:
-    @pytest.mark.parametrize(("items", "answers"), [(20, 16), (5, 5), (1, 1)])
+    @each(("items", "answers"), [(20, 16), (5, 5), (1, 1)])
     def test_given_what_was_drawn_it_makes_the_same_episode(self, items: int, answers: int) -> None:
         wanted = drawn(items=items, answers=answers)
         found = arrange(wanted.inputs[:items, :, :8], wanted.inputs[:items, :, 8], answers)
@@ -51,7 +52,7 @@ class TestArrange:
         assert episode.targets[5:, 0].argmax(-1).tolist() == [3, 0, 2, 1]
 
     @pytest.mark.bad_input
-    @pytest.mark.parametrize(
+    @each(
         ("vectors", "priorities", "answers", "message"),
         [
             ((4, 2, 7), (4, 2), 1, r"^vectors: expected shape \(L, B, 8\), got \(4, 2, 7\)"),
@@ -68,7 +69,7 @@ class TestArrange:
         with pytest.raises(ValueError, match=message):
             arrange(torch.zeros(vectors), torch.zeros(priorities), answers)
 
-    @pytest.mark.parametrize("value", [1.01, -2.0, torch.nan])
+    @each("value", [1.01, -2.0, torch.nan])
     def test_priorities_are_from_minus_one_to_one(self, value: float) -> None:
         with pytest.raises(ValueError, match=r"^priorities: expected numbers from -1 to 1"):
             arrange(torch.zeros(2, 1, 8), torch.tensor([[0.0], [value]]), 1)
@@ -140,7 +141,7 @@ class TestFits:
         with pytest.raises(ValueError, match=r"^x: expected shape"):
             fit_writes(weighting([[1], [2]], 4), torch.rand(3, 1))
 
-    @pytest.mark.parametrize(
+    @each(
         ("locations", "expected"),
         [
             ([126, 127, 0, 1], [126, 127, 128, 129]),
@@ -156,7 +157,7 @@ class TestFits:
         assert unroll(torch.tensor(locations), 128).tolist() == expected
 
     @pytest.mark.bad_input
-    @pytest.mark.parametrize("locations", [[], [-1], [4]])
+    @each("locations", [[], [-1], [4]])
     def test_locations_are_on_the_ring(self, locations: list[int]) -> None:
         with pytest.raises(ValueError, match=r"^locations: expected numbers from 0 to 3, got"):
             unroll(torch.tensor(locations, dtype=torch.long), 4)

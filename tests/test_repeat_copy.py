@@ -10,6 +10,7 @@ from ntm_tutorial import evaluation, pretrained, wrong_bits
 from ntm_tutorial.analysis import Mistakes, mistakes
 from ntm_tutorial.recipes import MODELS
 from ntm_tutorial.tasks import TASKS, Episode
+from tests.each import each
 
 TASK = TASKS["repeat-copy"]
 
@@ -61,7 +62,7 @@ class TestMistakes:
         assert found.displaced.tolist() == [3, 0]
         assert found.copied.sum((0, 1)).tolist() == [4, 1]
 
-    @pytest.mark.parametrize(("length", "repeats"), [(1, 1), (1, 4), (4, 1), (3, 5)])
+    @each(("length", "repeats"), [(1, 1), (1, 4), (4, 1), (3, 5)])
     def test_they_add_up_to_the_wrong_bits(self, length: int, repeats: int) -> None:
         episode = asked(20, length, repeats)
         logits = torch.randn(episode.targets.shape, generator=torch.Generator().manual_seed(1))
@@ -112,7 +113,7 @@ class TestComesTrained:
         assert mean_wrong(other) <= 5.5
         assert (other.copied.sum((0, 1)) - other.displaced).double().mean() <= 0.5
 
-    @pytest.mark.parametrize("model", MODELS[:2])
+    @each("model", MODELS[:2])
     def test_more_repeats_than_ever_trained(self, model: str) -> None:
         """As in the paper: it goes on copying, and says "end" after each repetition too many."""
         found = mistakes_of(model, 10, 20)
@@ -123,7 +124,7 @@ class TestComesTrained:
         assert ended[:9].max() <= 0.02
         assert ended[11:].min() >= 0.95
 
-    @pytest.mark.parametrize(("length", "repeats"), [(20, 10), (10, 20)])
+    @each(("length", "repeats"), [(20, 10), (10, 20)])
     def test_the_lstm_diverges(self, length: int, repeats: int) -> None:
         wrong = mistakes_of("lstm", length, repeats).copied.double().mean() / 8
         assert wrong > 0.15

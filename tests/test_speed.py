@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ntm_tutorial import NTM, RECIPES, TASKS, ntm, pretrained, speed, train
 from ntm_tutorial.models import FAMILIES
 from ntm_tutorial.speed import fused
+from tests.each import each
 
 T, B, I, O = 6, 3, 4, 2  # noqa: E741
 
@@ -41,7 +42,7 @@ def test_a_readers_own_machine_is_plain_and_what_comes_with_the_book_is_fast() -
     assert small.memory_step is fused.memory_step
 
 
-@pytest.mark.parametrize("controller", ["feedforward", "lstm"])
+@each("controller", ["feedforward", "lstm"])
 def test_it_computes_the_same_values_and_gradients(controller: str) -> None:
     model = build(controller=controller, read_heads=2, write_heads=2)
     found = []
@@ -82,7 +83,7 @@ def test_a_fast_model_is_copied_and_stored() -> None:
 
 @pytest.mark.bad_input  # a size that is left open is no int
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.parametrize("fast", [False, True])
+@each("fast", [False, True])
 def test_it_is_exported_with_a_free_batch(fast: bool) -> None:
     model = speed.fast(build(controller="lstm")) if fast else build(controller="lstm")
     batch = torch.export.Dim("batch", min=2)
@@ -91,7 +92,7 @@ def test_it_is_exported_with_a_free_batch(fast: bool) -> None:
     torch.testing.assert_close(exported.module()(wide)[0], model(wide)[0])
 
 
-@pytest.mark.parametrize("fast", [False, True])
+@each("fast", [False, True])
 def test_a_gradient_has_a_gradient(fast: bool) -> None:
     model = speed.fast(build()) if fast else build()
     loss = model(inputs())[0].square().sum()

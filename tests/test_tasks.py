@@ -216,9 +216,7 @@ def test_mixed_copy_holds_the_sequences_of_unmixed_ones(monkeypatch: pytest.Monk
         assert mixed.mask[:steps, b].equal(alone.mask)
 
 
-all_tasks = pytest.mark.parametrize(
-    "task", [pytest.param(task, id=name) for name, task in TASKS.items()]
-)
+all_tasks = each("task", TASKS.values())
 
 
 class TestEveryTask:
@@ -288,7 +286,7 @@ class TestEveryTask:
             assert set(values.tolist()) == set(range(low, high + 1))
 
     @all_tasks
-    @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+    @each("share", [0.0, 0.5, 1.0])
     def test_a_share_of_the_range_is_its_easy_end(self, task: Task, share: float) -> None:
         for name, values in task.draw(400, seeded(), share).items():
             low, high = task.training_range[name]
@@ -368,7 +366,7 @@ class TestEveryTask:
 class TestStatistics:
     """Each bound is at least four standard errors."""
 
-    @pytest.mark.parametrize("name", ["copy", "repeat-copy", "associative-recall", "priority-sort"])
+    @each("name", ["copy", "repeat-copy", "associative-recall", "priority-sort"])
     def test_bits_are_fair_and_independent(self, name: str) -> None:
         episode = TASKS[name].sample(4000, generator=seeded())
         bits = TASKS[name].bits  # type: ignore[attr-defined]
@@ -454,7 +452,7 @@ class TestStatistics:
 
 
 class TestOptimalPredictions:
-    @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.int64])
+    @each("dtype", [torch.float64, torch.float32, torch.int64])
     def test_against_counting(self, dtype: torch.dtype) -> None:
         bits = torch.randint(2, (200, 5), generator=seeded())
         predictions = optimal_predictions(bits.to(dtype))
@@ -475,7 +473,7 @@ class TestOptimalPredictions:
         predictions = optimal_predictions(torch.zeros(8, 1))
         equal(predictions[:, 0], [0.5, 0.5, 0.5, 0.5, 0.5, 0.25, 0.5 / 3, 0.125])
 
-    @pytest.mark.parametrize("steps", [1, 4, 5])
+    @each("steps", [1, 4, 5])
     def test_few_bits(self, steps: int) -> None:
         equal(optimal_predictions(torch.ones(steps, 1))[:, 0], [0.5] * steps)
 
