@@ -75,6 +75,14 @@ def test_the_glossary_has_every_term_that_a_chapter_introduces() -> None:
             assert min(found) <= number(path), f"{path.name}: {bold} is introduced in {found}"
 
 
+def test_the_front_page_gives_each_chapter_the_time_that_it_states() -> None:
+    front = (ROOT / "book" / "intro.md").read_text()
+    for path, notebook in chapters().items():
+        (card,) = re.findall(rf":link: ../notebooks/{path.stem}\n((?:(?!:::).*\n)+)", front)
+        stated = re.search(r"\*\*Time:\*\* (\d+) minutes", notebook.cells[0].source)
+        assert not stated or f" {stated[1]} minutes*" in card, path.name
+
+
 def headings(page: Path) -> set[str]:
     """Return what the headings of a page or chapter are called in links."""
     text = page.read_text(encoding="utf-8")
