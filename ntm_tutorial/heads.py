@@ -86,7 +86,7 @@ class Heads(nn.Module):
         )
 
     def parts(self, outputs: Float[Tensor, "*any X"]) -> tuple[Tensor, ...]:
-        """Cut the layer's outputs into views (*any, heads, size), one a parameter, still raw."""
+        """Cut the layer's outputs into views ``(*any, heads, size)``, one a parameter, raw."""
         address, write = outputs.split(self.outputs, dim=-1)
         return (
             *address.unflatten(-1, (self.heads, -1)).split(self.address_sizes, dim=-1),
