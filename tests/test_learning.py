@@ -126,7 +126,8 @@ class Recorded(Copy):
 
 UPDATES = """
 ([size, start, batches]) => {
-  const { Trainer, cost, learn } = Learning.core, trainer = new Trainer({ size });
+  const { RECIPE, Trainer, cost, learn } = Learning.core;
+  const trainer = new Trainer({ size, ...RECIPE });
   for (const [name, values] of Object.entries(start)) trainer.weights[name].set(values.flat(2));
   const sequence = ({ inputs, targets, mask }, b) => ({
     steps: inputs.length,
