@@ -335,7 +335,7 @@ def by_repetition(
         axis.set(xlim=(0.5, repetitions + 0.5), xlabel="repetition")
         axis.set_title(title, size=8.5)
         axis.grid(axis="y")
-        axis.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        axis.yaxis.set_major_formatter(PercentFormatter(1))
         if trained_to is not None and trained_to < repetitions:
             axis.axvline(trained_to + 0.5, color=FAINT, linestyle="--", linewidth=1)
     figure.legend(*row[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
