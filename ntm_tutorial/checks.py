@@ -121,7 +121,8 @@ def check_kind(name: str, value: Any, kind: type | tuple[type, ...]) -> None:
 def check_state(state: Any, shapes: Any, like: Tensor, part: str = "") -> None:
     """Refuse a state, or ``part`` of one, that is not built as ``shapes`` says.
 
-    ``shapes`` has a ``torch.Size`` for each tensor; ``like`` is a weight, with its type of numbers.
+    ``shapes`` has a ``torch.Size`` for each tensor; ``like`` is a weight of any shape, with the
+    type of numbers that a state has too.
 
     Raises:
         ValueError: naming the part, what was given and what is allowed.

@@ -90,6 +90,9 @@ def pack(tensors: dict[str, Tensor]) -> Pack:
 
     Args:
         tensors: by name, of any shape; the browser gets them flat, row after row.
+
+    Raises:
+        ValueError: if a number is none (NaN).
     """
     flat = torch.cat([tensor.detach().cpu().flatten().double() for tensor in tensors.values()])
     types = (torch.float16, torch.float32, torch.float64)

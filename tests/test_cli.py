@@ -335,7 +335,7 @@ def test_a_signal_inside_exec(number: int, tmp_path: Path) -> None:
         f"""
 import os, sys
 from ntm_tutorial.lab import cli
-cli.train = lambda *_, **__: exec("os.kill(os.getpid(), {int(number)})\\nwhile True: pass")
+cli.Recipe.train = lambda *_, **__: exec("os.kill(os.getpid(), {int(number)})\\nwhile True: pass")
 sys.exit(cli.main(["train", "copy", "lstm"]))
 """,
         encoding="utf-8",

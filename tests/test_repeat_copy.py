@@ -124,7 +124,12 @@ class TestComesTrained:
         assert ended[:9].max() <= 0.02
         assert ended[11:].min() >= 0.95
 
-    @each(("length", "repeats"), [(20, 10), (10, 20)])
-    def test_the_lstm_diverges(self, length: int, repeats: int) -> None:
-        wrong = mistakes_of("lstm", length, repeats).copied.double().mean() / 8
-        assert wrong > 0.15
+    def test_the_lstm_is_lost_on_longer_lists_and_goes_on_with_more_repeats(self) -> None:
+        """It is finished: no bit is wrong inside its training range."""
+        inside, longer, more = (
+            mistakes_of("lstm", *size).copied.double().mean() / 8
+            for size in ((10, 10), (20, 10), (10, 20))
+        )
+        assert inside == 0
+        assert longer > 0.3
+        assert more < 0.1

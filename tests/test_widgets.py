@@ -364,7 +364,7 @@ def test_only_what_ipywidgets_7_and_8_share_is_used() -> None:
         and node.value.id == "ipywidgets"
     }
     assert "VBox" in used and used <= shared
-    traits = {"value", "description", "style", "layout", "min", "max", "step", "options", "rows",
+    traits = {"value", "description", "style", "layout", "min", "max", "step", "options",
               "tooltip", "continuous_update", "orientation"}  # fmt: skip
     makers = ("make_control", "Button", "Box", "HTML", "IntSlider", "kind")
     given = {
@@ -375,7 +375,7 @@ def test_only_what_ipywidgets_7_and_8_share_is_used() -> None:
         for keyword in node.keywords
         if keyword.arg
     }
-    assert "rows" in given and given <= traits
+    assert "options" in given and given <= traits
 
 
 # --- addressing ----------------------------------------------------------------------------------

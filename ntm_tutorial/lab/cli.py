@@ -318,13 +318,18 @@ class _Stopped(KeyboardInterrupt):
 def _signals_stop() -> Iterator[None]:
     """Treat SIGTERM, which asks a process to end, as Ctrl-C."""
 
+    alarm = getattr(signal, "alarm", lambda seconds: None)  # which Windows lacks
+
     def stop(number: int, frame: Any) -> NoReturn:
+        alarm(5)  # where Python loses the exception, as inside a finaliser, it comes once more
         raise _Stopped
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = {signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGALRM", signal.SIGTERM)}
+    before = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield
     finally:
+        alarm(0)
         for number, handler in before.items():
             signal.signal(number, handler)
 
