@@ -303,7 +303,8 @@ class NTM(nn.Module):
 
     def _check_state(self, state: NTMState, batch_size: int) -> None:
         most, width = self.memory_shape
-        heads, given = self.read_heads + self.write_heads, getattr(state, "memory", None)
+        heads = self.read_heads + self.write_heads
+        given: Any = getattr(state, "memory", None)
         known = isinstance(given, Tensor) and given.dim() == 3
         locations = min(given.shape[1], most) if known else most
         shapes: tuple[Any, ...] = (

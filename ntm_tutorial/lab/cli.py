@@ -317,7 +317,6 @@ class _Stopped(KeyboardInterrupt):
 @contextmanager
 def _signals_stop() -> Iterator[None]:
     """Treat SIGTERM, which asks a process to end, as Ctrl-C."""
-
     alarm = getattr(signal, "alarm", lambda seconds: None)  # which Windows lacks
 
     def stop(number: int, frame: Any) -> NoReturn:
