@@ -91,13 +91,13 @@ def summary(page: Page) -> str:
 
 def picture(page: Page) -> str:
     """Return everything drawn: each canvas as data, each bar of a table, the cursor."""
-    return page.evaluate(
-        """() => JSON.stringify([
-          Array.from(document.querySelectorAll(".playground canvas"))
+    return place(page).evaluate(
+        """(place) => JSON.stringify([
+          Array.from(place.querySelectorAll("canvas"))
             .filter((canvas) => canvas.offsetParent)
             .map((canvas) => canvas.toDataURL()),
-          Array.from(document.querySelectorAll(".pg-bar"), (c) => c.getAttribute("style")),
-          document.querySelector(".pg-cursor")?.getAttribute("style"),
+          Array.from(place.querySelectorAll(".pg-bar"), (c) => c.getAttribute("style")),
+          place.querySelector(".pg-cursor")?.getAttribute("style"),
         ])"""
     )
 
@@ -569,7 +569,7 @@ def test_the_front_page_is_light(visit: Visit, site: Path, tally: Tally) -> None
     """Two megabytes at most, before anybody asks for a machine that it does not show at first."""
     tab = start(visit, "front")
     loaded = [url.removeprefix(tab.home).split("?")[0].split("#")[0] for url in tab.requests]
-    files = [site / path.lstrip("/") for path in loaded if not path.startswith("data:")]
+    files = [site / path.lstrip("/") for path in loaded if not path.startswith(("data:", "blob:"))]
     size = sum(file.stat().st_size for file in files)
     print(f"the front page takes {len(files)} files, {size / 1e6:.2f} MB, not compressed")
     tally("KB of the front page", round(size / 1e3))
@@ -588,7 +588,7 @@ def test_every_control_changes_picture_and_summary(
     quick = "?length=4&repeats=3" if kind in ("front", "repeat-copy") else ""
     page = start(visit, kind, quick, width=width).page
     sliders, boxes, numbers = (
-        page.locator(f".playground input[type={kind}]") for kind in ("range", "checkbox", "number")
+        place(page).locator(f"input[type={kind}]") for kind in ("range", "checkbox", "number")
     )
     assert sliders.count() >= 1
     before = picture(page), summary(page)
@@ -616,7 +616,7 @@ def test_every_control_changes_picture_and_summary(
         for _ in ("on", "off"):
             box.press("Space")
             moved(label)
-    for button in page.locator(".playground button:not(.pg-grid button)").all():
+    for button in place(page).locator("button:not(.pg-grid button)").all():
         if (name := button.inner_text()) != "Play":  # which has a test of its own
             button.click()
             moved(name)
