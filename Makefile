@@ -55,8 +55,13 @@ check: lint ## a minute's test: style, types, and the machine's equations
 test: lint browser ## test package, notebooks and the book's pages: what a change should pass
 	$(BIN)/pytest -n 2 -m "not slow"
 
-slow: browser ## the rest of the tests: long compiles, the PDF edition
+slow: browser .venv/jupyterlab ## the rest of the tests: long compiles, the PDF edition, JupyterLab
 	$(BIN)/pytest -n 2 -m slow --ignore tests/test_colab.py
+
+# Beside what is pinned, which it must not change: pip refuses what does not go with it.
+.venv/jupyterlab: .venv/stamp tools/jupyterlab.txt
+	$(BIN)/python -m pip install -qq --disable-pip-version-check -r requirements.txt -r tools/jupyterlab.txt
+	@touch $@
 
 colab: .venv/stamp ## run all notebooks as on Colab; on Python 3.13, with its PyTorch too: EXACT=1
 	COLAB_EXACT=$(EXACT) $(BIN)/pytest -n 2 tests/test_colab.py
