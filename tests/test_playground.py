@@ -611,7 +611,7 @@ def test_every_control_changes_picture_and_summary(
         moved(number.get_attribute("name") or "")
     for box in boxes.all():
         label = box.evaluate("e => e.parentElement.textContent")
-        if "14.1 MB" in label and (kind, width) != ("front", DESKTOP):
+        if re.search(r"\d{2}\.\d MB", label) and (kind, width) != ("front", DESKTOP):
             continue  # to fetch the largest machine once is enough
         for _ in ("on", "off"):
             box.press("Space")
