@@ -166,7 +166,8 @@ def make_slider(
 
 def make_button(description: str, tip: str, action: Callable[[], None]) -> ipywidgets.Button:
     """Make a button that does something when it is clicked."""
-    button = ipywidgets.Button(description=description, tooltip=tip, layout={"width": "auto"})
+    layout = {"width": "auto", "flex": "0 0 auto"}  # its words are never cut
+    button = ipywidgets.Button(description=description, tooltip=tip, layout=layout)
     button.on_click(lambda _: action())
     return button
 
@@ -174,7 +175,9 @@ def make_button(description: str, tip: str, action: Callable[[], None]) -> ipywi
 def row_of(controls: Mapping[str, ipywidgets.Widget], **beside: Any) -> list[ipywidgets.Widget]:
     """Put buttons next to the controls that they belong to, by the name of the control."""
     return [
-        ipywidgets.HBox([control, *beside[name]]) if name in beside else control
+        ipywidgets.HBox([control, *beside[name]], layout={"flex_flow": "row wrap"})
+        if name in beside
+        else control
         for name, control in controls.items()
     ]
 
