@@ -55,7 +55,8 @@ def test_every_page_is_a_chapter_in_its_place(latex: str, site: Path) -> None:
 def test_a_chapter_has_the_number_of_its_notebook(latex: str) -> None:
     main = latex.split(r"\mainmatter")[1].split(r"\backmatter")[0]
     counted = re.findall(r"\\setcounter\{chapter\}\{(\d+)\}[^{}]*\\chapter\{.*\}\s.*/(\d+)_", main)
-    assert len(counted) == sum(name.startswith("notebooks/") for name in listed())
+    # The quick start comes before the chapters, and the page on attention between two of them.
+    assert len(counted) == sum(bool(re.match(r"notebooks/(?!00)\d", name)) for name in listed())
     assert all(int(before) + 1 == int(number) for before, number in counted), counted
 
 
