@@ -203,10 +203,6 @@ _LSTM = Settings(
     1_000_000, 16, 1e-3, Optimizer(betas=(0.9, 0.999), eps=1e-8), Schedule(decay=0.5),
     Curriculum(mixed=False), Validation(every=20_000, sequences=200),
 )  # fmt: skip
-_LSTM_OLD = Settings(
-    640_000, 64, 1e-3, Optimizer(betas=(0.9, 0.999), eps=1e-8), Schedule(decay=0.5),
-    Curriculum(mixed=False), Validation(every=16_000),
-)  # fmt: skip
 
 # One difficulty a batch wastes less on padding. The task is learned before hardening starts; beyond
 # the training range, hardening makes the difference. The count is a number among bits: larger first
@@ -275,8 +271,7 @@ RECIPES: dict[tuple[str, str], Recipe] = {
                _heads(1), _RECALL_LSTM),
         Recipe("associative-recall", "lstm", Paper(0, "3 x 256", 1e-4, 1_344_518),
                {"hidden_size": 256, "layers": 3},
-               _LSTM_OLD.but(sequences=200_000, batch_size=16, average=0.98,
-                         validate_every=4_000, validation_sequences=200)),
+               _LSTM.but(sequences=200_000, average=0.98, validate_every=4_000)),
         Recipe("dynamic-ngrams", "ntm-feedforward", Paper(1, "100", 3e-5, 14_656), _TABLE,
                _NGRAMS, _BIT, seed=3),
         Recipe("dynamic-ngrams", "ntm-lstm", Paper(1, "100", 3e-5, 61_749), _TABLE,

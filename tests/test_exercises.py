@@ -21,7 +21,7 @@ import nbformat
 import pytest
 
 from tests.each import each
-from tools.exercises import as_cells, as_directives, is_exercise
+from tools.exercises import TAGS, as_directives, is_exercise
 from tools.links import ROOT
 from tools.paper import chapters, number
 
@@ -225,11 +225,15 @@ def test_an_exercise_is_cells_in_a_notebook_and_directives_in_the_book() -> None
         "<details><summary>Solution</summary>\n\n"
         "```python\nx = 2\nassert x == 2\n```\n\n</details>\n:::"
     )
-    whole = nbformat.v4.new_markdown_cell(text)
-    asked, code, rest = as_cells(whole)
-    assert asked.source == "### Exercise: Add\n\n**Ten minutes.** Add."
-    assert code.source == "x = ...\nassert x == 2"
-    assert rest.source.startswith("And then?")
+    asked = nbformat.v4.new_markdown_cell(
+        "### Exercise: Add\n\n**Ten minutes.** Add.", metadata={"exercise": "ex-00-add"}
+    )
+    code = nbformat.v4.new_code_cell("x = ...\nassert x == 2", metadata={"tags": TAGS})
+    rest = nbformat.v4.new_markdown_cell(
+        "And then?\n\n<details><summary>Hint</summary>\n\nCount.\n\n</details>\n\n"
+        "<details><summary>Solution</summary>\n\n"
+        "```python\nx = 2\nassert x == 2\n```\n\n</details>"
+    )
     (again,) = as_directives([asked, code, rest])
     assert again.source == text.replace(":::", ":::::")
     with pytest.raises(ValueError, match="ex-00-add"):

@@ -7,18 +7,13 @@ In a notebook it is three cells, which Jupyter and Colab show and run as they st
 3. text, whatever is left to say, then a hint and a solution, both folded.
 
 The book's parser sees them as one cell with the directives of sphinx-exercise.
-
-``python -m tools.exercises notebooks/07_copy.ipynb`` turns a notebook's directives into such cells.
 """
 
-import re
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import nbformat
-from nbformat.v4 import new_code_cell, new_markdown_cell
+from nbformat.v4 import new_markdown_cell
 
 HEADING = "### Exercise: "
 SOLUTION = "<details><summary>Solution</summary>"
@@ -69,41 +64,3 @@ def read_source(app: Any, page: str, source: list[str]) -> None:
 def setup(app: Any) -> dict[str, bool]:
     app.connect("source-read", read_source)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
-
-
-DIRECTIVES = re.compile(
-    r"^(?P<fence>:{3,}|`{3,})\{exercise\} (?P<title>.*)\n:label: (?P<label>\S+)\n"
-    r"(?P<asked>(?:.*\n)*?)(?P=fence) *\n\s*"
-    r"^(?P<other>:{3,}|`{3,})\{solution\} (?P=label)\n:class: dropdown\n"
-    r"(?P<solved>(?:.*\n)*?)(?P=other) *$",
-    re.MULTILINE,
-)
-CODE = re.compile(r"^(`{3,})python\n((?:.*\n)*?)\1 *$", re.MULTILINE)
-
-
-def as_cells(cell: Any) -> list[Any]:
-    """Turn a cell with one exercise and its solution into the exercise's cells."""
-    found = DIRECTIVES.fullmatch(cell.source.strip())
-    if not found:
-        return [cell]
-    asked, hint, rest = found["asked"].partition("<details><summary>Hint")
-    pieces = CODE.split(asked)  # text, fence, code, text, fence, code, ..., text
-    text, last = f"{HEADING}{found['title']}\n\n{pieces[0].strip()}", pieces[-1].strip()
-    cells = [new_markdown_cell(text, id=cell.id, metadata={"exercise": found["label"]})]
-    for code, after in zip(pieces[2::3], pieces[3::3], strict=True):
-        cells.append(new_code_cell(code.rstrip(), metadata={"tags": TAGS}))
-        if after is not pieces[-1]:
-            cells.append(new_markdown_cell(after.strip()))
-    folded = f"{last}\n\n{hint}{rest.strip()}\n\n{found['solved'].strip()}"
-    return [*cells, new_markdown_cell(folded.strip())]
-
-
-def main() -> None:
-    for path in map(Path, sys.argv[1:]):
-        notebook = nbformat.read(path, as_version=4)
-        notebook.cells = [new for cell in notebook.cells for new in as_cells(cell)]
-        nbformat.write(notebook, path)
-
-
-if __name__ == "__main__":
-    main()
