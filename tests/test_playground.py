@@ -503,6 +503,20 @@ def test_colours_are_those_of_the_figures(visit: Visit) -> None:
     )
 
 
+def test_a_picture_has_a_name_before_it_is_painted(visit: Visit) -> None:
+    """A run's first news may take seconds to come, and until then the pictures are empty."""
+    page = visit("notebooks/15_failure_lab.html").page
+    nameless = """() => {
+      const place = document.createElement("div");
+      new Bench.Train(place);
+      place.append(new Interface.Panel("memory").canvas);
+      const pictures = Array.from(place.querySelectorAll("[role=img]"));
+      return [pictures.length, pictures.filter((it) => !it.getAttribute("aria-label")).length];
+    }"""
+    count, without = page.evaluate(nameless)
+    assert count > 2 and without == 0
+
+
 # ---- Quick, and small
 
 

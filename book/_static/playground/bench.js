@@ -66,7 +66,7 @@ const Bench = (() => {
   class Curve {
     constructor() {
       this.label = make("p");
-      this.picture = svg("svg", { role: "img" });
+      this.picture = svg("svg", { role: "img", "aria-label": "Learning curve. Nothing yet." });
       this.element = make("div", { class: "pg-panel pg-curve" }, this.label, this.picture);
       this.runs = [];
       new ResizeObserver(([{ contentRect: { width, height } }]) => {

@@ -188,7 +188,7 @@ const Interface = (() => {
   class Panel {
     constructor(kind) {
       this.label = make("p");
-      this.canvas = make("canvas", { role: "img" });
+      this.canvas = make("canvas", { role: "img", "aria-label": "Nothing yet." });
       this.element = make("div", { class: `pg-panel pg-${kind}` }, this.label, this.canvas);
       // Asking the canvas for its size at each painting would lay out the page each time.
       new ResizeObserver(([{ contentRect }]) => {
