@@ -1,6 +1,7 @@
 """Files of results, and what many of them say together."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,8 @@ class TestFiles:
         path = tmp_path / "seed-00.json"
         made(80.0, 0.25).write(path)
         whole = json.loads(path.read_text(encoding="utf-8"))
+        del whole["digest"]  # which would tell all of them
+        whole["format"] = 1
         values: tuple[Any, ...] = (
             None,
             True,
@@ -74,7 +77,7 @@ class TestFiles:
             ("wall_seconds", None), ("compiled", None), ("error", None),
         ]  # fmt: skip
         damaged: list[tuple[str, Any]] = [
-            ("format", whole | {"format": 2}),
+            ("format", whole | {"format": 3}),
             ("no", whole | {"no": 1}),
         ]
         for name, entry in whole.items():
@@ -97,6 +100,34 @@ class TestFiles:
             ):
                 results.load(tmp_path)
         assert len(damaged) > 150
+
+    def test_whatever_was_changed_is_refused(self, tmp_path: Path) -> None:
+        """Every number, word and truth value of a file in turn, each to another plausible one."""
+        path = tmp_path / "seed-00.json"
+        made(80.0, 0.25, seed=3).write(path)
+        text, count = path.read_text(encoding="utf-8"), 0
+        whole = json.loads(text)
+        for found in re.finditer(r'\d+|true|false|null|(?<=")[\w-]+(?=")', text):
+            word = found[0]
+            other = {"true": "false", "false": "true", "null": "1.5"}.get(word)
+            other = other or (str(int(word) + 1) if word.isdecimal() else f"{word}s")
+            path.write_text(text[: found.start()] + other + text[found.end() :], encoding="utf-8")
+            if json.loads(path.read_text(encoding="utf-8")) != whole:
+                count += 1
+                with pytest.raises(ValueError, match="is no file of results"):
+                    results.load(tmp_path)
+        assert count > 80
+        path.write_text(json.dumps(whole, indent=2), encoding="utf-8")  # laid out in another way
+        assert results.load(tmp_path) == [made(80.0, 0.25, seed=3)]
+
+    def test_a_file_of_format_1_is_read(self, tmp_path: Path) -> None:
+        """It has no digest."""
+        path = tmp_path / "seed-00.json"
+        made(80.0).write(path)
+        whole = json.loads(path.read_text(encoding="utf-8"))
+        del whole["digest"]
+        path.write_text(json.dumps(whole | {"format": 1}), encoding="utf-8")
+        assert results.load(tmp_path) == [made(80.0)]
 
 
 class TestRuns:
@@ -204,6 +235,11 @@ class TestTheBook:
         costs = stored.history.validation_bits
         assert found.history.validation_bits == pytest.approx(costs, rel=1e-4)
         assert found.parameters == sum(weight.numel() for weight in stored.model.parameters())
+
+    def test_each_has_its_digest(self) -> None:
+        """``Result.read(path).write(path)`` gives one to a file of format 1."""
+        paths = results.FOLDER.rglob("seed-*.json")
+        assert not [path.name for path in paths if '"digest"' not in path.read_text("utf-8")]
 
     def test_they_are_small(self) -> None:
         sizes = [path.stat().st_size for path in results.FOLDER.rglob("seed-*.json")]

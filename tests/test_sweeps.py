@@ -1,6 +1,5 @@
 """Sweeps: every seed and setting once, resumable, one file of results a run."""
 
-import json
 import os
 import re
 import shlex
@@ -252,10 +251,10 @@ class TestCarryOut:
         (run,) = small()
         carry_out([run], "out", progress=False)
         file = Path("out") / f"{run.name}.json"
-        about = json.loads(file.read_text(encoding="utf-8"))
-        key = next(iter(about["recipe"][name]))
-        about["recipe"][name][key] = 7
-        file.write_text(json.dumps(about), encoding="utf-8")
+        found = Result.read(file)
+        key = next(iter(found.recipe[name]))
+        found.recipe[name][key] = 7
+        found.write(file)
         with pytest.raises(ValueError, match=rf"seed-00.json was made with {key}=7, not"):
             carry_out([run], "out", progress=False)
 

@@ -4,6 +4,7 @@ The files in this folder are those that the book was written from. ``ntm-tutoria
 them, and each names the command that does the same again.
 """
 
+import hashlib
 import itertools
 import json
 import math
@@ -25,8 +26,8 @@ from ntm_tutorial.tasks import TASKS, Task
 from ntm_tutorial.training import History
 
 FOLDER = Path(__file__).parent
-FORMAT = 1
-"""Of the files; a later one may have more entries."""
+FORMAT = 2
+"""Of the files. Those of format 1 lack the digest, and are read too; all else is alike."""
 
 
 class Scoring(NamedTuple):
@@ -207,12 +208,13 @@ class Result:
         return self.curve.relapses(SCORING[self.task].goal, SCORING[self.task].relapse)
 
     def write(self, path: Path) -> None:
-        """Write the file, whole or not at all, an entry a line."""
+        """Write the file, whole or not at all, an entry a line, the last a digest of all others."""
         history = {
             name: [_significant(value) for value in values]
             for name, values in vars(self.history).items()
         }
-        entries = asdict(self) | {"history": history}
+        entries = asdict(self) | {"history": history, "format": FORMAT}
+        entries["digest"] = _digest(entries)
         text = ",\n".join(f'"{name}": {json.dumps(value)}' for name, value in entries.items())
         storage.write_text(path, f"{{\n{text}\n}}\n")
 
@@ -221,21 +223,31 @@ class Result:
         """Read a file.
 
         Raises:
-            ValueError: if it is damaged, or of another format.
+            ValueError: if it is damaged, was edited, or is of another format.
         """
         try:
             entries = json.loads(path.read_text(encoding="utf-8"))
-            _check_entries("the file", entries, get_type_hints(cls) | {"history": dict[str, Any]})
-            if entries["format"] != FORMAT:
+            old = isinstance(entries, dict) and entries.get("format") == 1
+            kinds = get_type_hints(cls) | {"history": dict[str, Any]}
+            _check_entries("the file", entries, kinds | ({} if old else {"digest": str}))
+            if not old and entries["format"] != FORMAT:
                 raise ValueError(f"format: expected {FORMAT}, got {entries['format']}")
+            if not old and entries.pop("digest") != _digest(entries):
+                raise ValueError("digest: it does not fit, so an entry was damaged or edited")
             _check_entries("history", entries["history"], get_type_hints(History))
-            result = cls(**entries | {"history": History(**entries["history"])})
+            history = History(**entries["history"])
+            result = cls(**entries | {"history": history, "format": FORMAT})
             _check_values(result)
             return result
         except (ValueError, RecursionError) as error:
             raise ValueError(
                 f"{path} is no file of results ({error}); remove it, and run it anew"
             ) from error
+
+
+def _digest(entries: dict[str, Any]) -> str:
+    """Return what no other entries have, in whatever order they stand."""
+    return hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest()
 
 
 BEST = "optimum_bits"
