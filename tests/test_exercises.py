@@ -152,29 +152,36 @@ def asserts(code: str) -> bool:
     return any(isinstance(node, ast.Assert) for node in ast.walk(ast.parse(code)))
 
 
-def own_checks(code: str) -> str:
-    """Return an exercise's statements that assert something and leave nothing to fill in."""
-    checks = []
-    for statement in ast.parse(code).body:
-        nodes = list(ast.walk(statement))
-        dots = any(isinstance(node, ast.Constant) and node.value is ... for node in nodes)
-        if any(isinstance(node, ast.Assert) for node in nodes) and not dots:
-            checks.append(ast.unparse(statement))
-    return "\n".join(checks)
+def leaves_a_gap(statement: ast.stmt) -> bool:
+    return any(isinstance(x, ast.Constant) and x.value is ... for x in ast.walk(statement))
+
+
+def completed(stub: str, solution: str) -> str:
+    """Return an exercise's code with a solution where its first gap was, and no gap after it.
+
+    What the solution asserts comes last, as it may be about what follows the gap.
+    """
+    statements, answer = ast.parse(stub).body, ast.parse(solution).body
+    first = next(i for i, one in enumerate(statements) if leaves_a_gap(one))
+    checks = [one for one in answer if isinstance(one, ast.Assert)]
+    filled = [one for one in answer if one not in checks]
+    again = set(map(ast.unparse, answer))
+    kept = [
+        one for one in statements[first:] if not leaves_a_gap(one) and ast.unparse(one) not in again
+    ]
+    return "\n".join(map(ast.unparse, [*statements[:first], *filled, *kept, *checks]))
 
 
 def check(exercise: Directive, solution: Directive, given: Namespace) -> list[str]:
-    """Check that an exercise fails as it stands, and that its solution passes; say so."""
+    """Check that an exercise fails as it stands, and that its solution completes it; say so."""
     stub = "\n".join(exercise.code)
     assert asserts(stub), f"{exercise.label}: its code asserts nothing"
     with pytest.raises(Exception):  # noqa: B017, PT011 - however it fails
         exec(stub, dict(given))
     assert solution.code, f"{exercise.label}: its solution has no code that could be checked"
-    for block in solution.code:
-        assert asserts(block), f"{exercise.label}: a block of its solution asserts nothing"
-    found = dict(given)
-    for block in [*solution.code, own_checks(stub)]:
-        exec(block, found)
+    whole = completed(stub, "\n".join(solution.code))
+    assert asserts(whole), f"{exercise.label}: its solution leaves out what was asserted"
+    exec(whole, dict(given))
     plt.close("all")
     return ["stubs that fail", "solutions that pass"]
 
@@ -260,7 +267,7 @@ def test_its_exercises_fail_and_their_solutions_hold(
 @each(
     ("stub", "solution", "complaint"),
     [
-        ("x = ...\nassert x == given + 1", "x = 3", "a block of its solution asserts nothing"),
+        ("x = 1\nassert x == ...", "y = 1", "leaves out what was asserted"),
         ("x = ...\nassert x == given + 1", "x = 4\nassert x == 4", None),  # not what was asked
         ("x = ...\nassert x == given + 1", "x = 3\nassert x == 4", None),
         ("x = 3\nassert x == given + 1", "x = 3\nassert x == 3", "DID NOT RAISE"),
@@ -279,8 +286,10 @@ def test_a_bad_exercise_is_noticed(stub: str, solution: str, complaint: str | No
 
 
 def test_a_good_exercise_passes() -> None:
-    exercise = Directive("exercise", "ex", "```python\nx = ...\nassert x == given\n```\n", 0)
-    solution = Directive("solution", "ex", "```python\nx = 2\nassert x == given\n```\n", 0)
+    code = "one = 1\nx = ...\ndouble = 2 * x\nassert double == 2 * ..."
+    exercise = Directive("exercise", "ex", f"```python\n{code}\n```\n", 0)
+    code = "x = one + 1\nassert double == 2 * given"
+    solution = Directive("solution", "ex", f"```python\n{code}\n```\n", 0)
     check(exercise, solution, {"given": 2})
 
 
