@@ -150,7 +150,7 @@ def evaluate(
     batch_size: SupportsIndex = 50,
     **difficulty: SupportsIndex | Int[Tensor, "*S"],
 ) -> Evaluation:
-    """Test a model on fresh sequences.
+    """Test a model on fresh sequences; where the task is fed, the model hears its own answers.
 
     The seed stands for these sequences and no others: two models tested with the same seed and
     difficulty see the same ones. Training never sees them: its seeds lie in another range.
@@ -186,7 +186,8 @@ def evaluate(
                 for name, value in each.items()
             }
             episode = fitted(task.sample(count, generator=generator, **here), model)
-            logits = answer(model, episode)
+            heard = task.heard
+            logits = answer(model, episode) if heard is None else speak(model, episode, heard)
             asked = _mask(episode).expand_as(logits).sum((0, 2))
             parts.append((bits_per_sequence(logits, episode), wrong_bits(logits, episode), asked))
     return Evaluation(*(torch.cat(column).cpu() for column in zip(*parts, strict=True)))
@@ -225,6 +226,25 @@ def answer(model: Any, episode: Episode, *state: Any) -> Float[Tensor, "T B O"]:
             f"got {type(found).__name__}"
         )
     return found[0]
+
+
+def speak(model: Any, episode: Episode, heard: slice) -> Float[Tensor, "T B O"]:
+    """Run a model step by step; in the ``heard`` channels it hears what it last answered.
+
+    Args:
+        model: one that has ``initial_state`` and ``step``.
+        episode: of a task that is fed; what it has in these channels is not used.
+        heard: the channels, as many as the model has outputs.
+    """
+    state, logits = model.initial_state(episode.inputs.shape[1]), []
+    said = torch.zeros_like(episode.targets[0])
+    for inputs, asked in zip(episode.inputs, _mask(episode), strict=True):
+        heard_now = inputs.clone()
+        heard_now[:, heard] = said
+        answered, state = model.step(heard_now, state)
+        logits.append(answered)
+        said = ((answered > 0) & asked).to(said.dtype)
+    return torch.stack(logits)
 
 
 def sweep(

@@ -12,7 +12,7 @@ from torch import nn
 
 from ntm_tutorial.models.lstm import LSTMBaseline
 from ntm_tutorial.ntm import NTM
-from ntm_tutorial.recipes import MODELS, RECIPES, Recipe, live, recipe
+from ntm_tutorial.recipes import MODELS, RECIPES, Paper, Recipe, live, recipe
 from ntm_tutorial.tasks import TASKS
 from ntm_tutorial.training import train
 from tools.kills import brief, small
@@ -51,6 +51,11 @@ PAPER = {
 }
 
 
+def paper_of(plan: Recipe) -> Paper:
+    assert plan.paper is not None
+    return plan.paper
+
+
 def count(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
@@ -63,7 +68,7 @@ def test_every_task_and_model_has_one() -> None:
 def test_the_paper_is_quoted_right() -> None:
     for task, rows in PAPER.items():
         for model, row in zip(MODELS, rows, strict=True):
-            paper = recipe(task, model).paper
+            paper = paper_of(recipe(task, model))
             assert (paper.heads, paper.controller, paper.learning_rate, paper.parameters) == row
 
 
@@ -77,9 +82,9 @@ def test_the_paper_is_quoted_right() -> None:
     ],
 )
 def test_the_papers_lstm_counts_follow_their_formula(task: str, inputs: int, outputs: int) -> None:
-    H = {"3 x 128": 128, "3 x 256": 256, "3 x 512": 512}[recipe(task, "lstm").paper.controller]
+    H = {"3 x 128": 128, "3 x 256": 256, "3 x 512": 512}[paper_of(recipe(task, "lstm")).controller]
     expected = 4 * H * (3 * inputs + 5 * H) + 18 * H + outputs * (3 * H + 1)
-    assert recipe(task, "lstm").paper.parameters == expected
+    assert paper_of(recipe(task, "lstm")).parameters == expected
 
 
 @all_recipes
@@ -87,7 +92,7 @@ def test_it_builds_a_model_of_the_papers_kind_and_size(plan: Recipe) -> None:
     task, model = TASKS[plan.task], plan.build()
     assert isinstance(model, NTM | LSTMBaseline)
     assert (model.input_size, model.output_size) == (task.input_size, task.output_size)
-    layers, _, size = plan.paper.controller.rpartition(" x ")
+    layers, _, size = paper_of(plan).controller.rpartition(" x ")
     if plan.model == "lstm":
         assert isinstance(model, LSTMBaseline)
         assert (model.settings["layers"], model.settings["hidden_size"]) == (int(layers), int(size))
@@ -95,14 +100,14 @@ def test_it_builds_a_model_of_the_papers_kind_and_size(plan: Recipe) -> None:
         assert isinstance(model, NTM)
         settings = model.settings
         assert settings["controller"] == plan.model.removeprefix("ntm-")
-        assert settings["read_heads"] == settings["write_heads"] <= plan.paper.heads
+        assert settings["read_heads"] == settings["write_heads"] <= paper_of(plan).heads
         if plan.task != "priority-sort":  # fewer heads do there, and another controller
-            assert settings["read_heads"] == plan.paper.heads
+            assert settings["read_heads"] == paper_of(plan).heads
             assert settings["controller_size"] == int(size)
             assert settings["controller_layers"] == int(layers or 1)
         assert model.memory_shape == (128, 20)
         assert settings["shift_range"] == 1
-    assert 0.2 < count(model) / plan.paper.parameters < 1.2
+    assert 0.2 < count(model) / paper_of(plan).parameters < 1.2
     logits, _ = model(task.sample(2, generator=torch.Generator().manual_seed(0)).inputs[:9])
     assert logits.shape == (9, 2, task.output_size)
 

@@ -25,7 +25,7 @@ from ntm_tutorial.lab import results, sweeps
 from ntm_tutorial.lab.cli import BAD_INPUT, FAILED, INTERRUPTED, main
 from ntm_tutorial.lab.results import SCORING, Result, Scoring
 from ntm_tutorial.lab.sweeps import Run, carry_out, expected_seconds, parse_setting, runs
-from ntm_tutorial.recipes import MODELS, RECIPES, Recipe, recipe
+from ntm_tutorial.recipes import ALL_RECIPES, MODELS, RECIPES, Recipe, recipe
 from ntm_tutorial.tasks import TASKS
 from ntm_tutorial.training import train
 from tests.each import each
@@ -430,9 +430,9 @@ class TestExpected:
 
         monkeypatch.setattr(sweeps, "carry_out", stop)
         assert call("sweep all all --jobs 2") == INTERRUPTED
-        *rows, together, about = capsys.readouterr().err.splitlines()[1:18]
-        assert [row.split()[-1] for row in rows] == [f"{a}_{b}" for a, b in RECIPES]
-        assert together.split()[:2] == ["15", "0"]
+        *rows, together, about = capsys.readouterr().err.splitlines()[1 : len(ALL_RECIPES) + 3]
+        assert [row.split()[-1] for row in rows] == [f"{a}_{b}" for a, b in ALL_RECIPES]
+        assert together.split()[:2] == [str(len(ALL_RECIPES)), "0"]
         seconds = [
             history.seconds[-1]
             for pair in RECIPES

@@ -20,16 +20,16 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from ntm_tutorial import pretrained, storage
 from ntm_tutorial.evaluation import SEEDS, evaluate
 from ntm_tutorial.lab import results, sweeps
-from ntm_tutorial.models import SequenceModel
-from ntm_tutorial.recipes import LIVES, MODELS, RECIPES, Recipe, recipe
-from ntm_tutorial.tasks import TASKS
+from ntm_tutorial.models import FAMILIES, SequenceModel
+from ntm_tutorial.recipes import ALL_RECIPES, LIVES, Recipe, recipe
+from ntm_tutorial.tasks import ALL_TASKS
 from ntm_tutorial.training import History
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 """Exit codes, as shells have them."""
 
 DIFFICULTIES: dict[str, list[str]] = {
-    name: [task.name for task in TASKS.values() if name in task.training_range]
+    name: [task.name for task in ALL_TASKS.values() if name in task.training_range]
     for name in ("length", "repeats", "items", "answers")
 }
 """Which tasks have which."""
@@ -221,9 +221,11 @@ def _wanted(options: argparse.Namespace) -> list[sweeps.Run]:
         settings["sequences"] = [options.sequences]
     plans = [
         plan
-        for plan in (LIVES if options.live else RECIPES).values()
+        for plan in (LIVES if options.live else ALL_RECIPES).values()
         if options.task in (plan.task, ALL) and options.model in (plan.model, ALL)
     ]
+    if not plans and not options.live:
+        recipe(options.task, options.model)  # says which there are
     if not plans:
         known = " or ".join(f"{plan.task} {plan.model}" for plan in LIVES.values())
         raise ValueError(f"--live: expected {known}, got {options.task} {options.model}")
@@ -406,12 +408,12 @@ def list_command(options: argparse.Namespace) -> int:
     print(row.format("", "", "", "paper", "", "", "", "ours", "", "", "", "", "").rstrip())
     settings = ("heads", "controller", "rate", "parameters")
     print(row.format("task", "model", "trained", *settings, *settings, "batch", "sequences"))
-    for (task, model), plan in RECIPES.items():
+    for (task, model), plan in ALL_RECIPES.items():
         paper, training = plan.paper, plan.training
         heads, controller, parameters = _network(plan)
         cells = [
             task, model, "yes" if (task, model) in trained else "no",
-            paper.heads or "-", paper.controller, paper.learning_rate, f"{paper.parameters:,}",
+            *(paper.cells if paper else ("-",) * 4),
             heads or "-", controller, training["learning_rate"], f"{parameters:,}",
             training["batch_size"], f"{training['sequences']:,}",
         ]  # fmt: skip
@@ -521,7 +523,7 @@ def _list_options(new: Callable[..., Any]) -> None:
 
 
 def _add_names(command: argparse.ArgumentParser, *more: str) -> None:
-    for name, known in (("task", TASKS), ("model", MODELS)):
+    for name, known in (("task", ALL_TASKS), ("model", FAMILIES)):
         choices = [*known, *more]
         command.add_argument(name, choices=choices, metavar=name.upper(), help=", ".join(choices))
 

@@ -38,7 +38,7 @@ from ntm_tutorial.models import SequenceModel, family
 from ntm_tutorial.recipes import Recipe, live, recipe
 from ntm_tutorial.settings import DEFAULTS, NAMES
 from ntm_tutorial.speed.compiling import NotCompiled
-from ntm_tutorial.tasks import TASKS
+from ntm_tutorial.tasks import ALL_TASKS
 from ntm_tutorial.training import History, check_run
 
 LARGEST = 10**9
@@ -139,7 +139,7 @@ def check(run: Run) -> None:
         size = sum(tensor.numel() for tensor in (*model.parameters(), *state))
         if size > LARGEST:
             raise ValueError(f"a model of {size:,} numbers; at most {LARGEST:,} fit")
-        check_run(model, TASKS[run.plan.task], run.plan.settings)
+        check_run(model, ALL_TASKS[run.plan.task], run.plan.settings)
 
 
 @contextmanager

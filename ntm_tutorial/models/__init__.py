@@ -36,6 +36,10 @@ class SequenceModel(Protocol):
         """Return the learned start."""
         ...
 
+    def step(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """Map one step's input (B, I) to its logits (B, O) and the next state."""
+        ...
+
 
 @dataclass(frozen=True)
 class Family:
@@ -53,6 +57,7 @@ class Family:
         start: names the tensors of a first state for the pages, whose playground runs the model
             from them; None where it cannot.
         baseline: whether it is what the others are compared with.
+        beyond: whether it is younger than the paper.
     """
 
     name: str
@@ -65,6 +70,7 @@ class Family:
     compiles: bool = False
     start: Callable[[Any], dict[str, Tensor]] | None = None
     baseline: bool = False
+    beyond: bool = False
 
     def build(self, input_size: int, output_size: int, **network: Any) -> nn.Module:
         """Build a model of this family; ``network`` holds the settings that ``sizes`` lists."""

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from ntm_tutorial import storage
-from ntm_tutorial.recipes import RECIPES, Recipe, recipe
-from ntm_tutorial.tasks import TASKS, Task
+from ntm_tutorial.recipes import ALL_RECIPES, Recipe, recipe
+from ntm_tutorial.tasks import ALL_TASKS, Task
 from ntm_tutorial.training import History
 
 FOLDER = Path(__file__).parent
@@ -29,7 +29,7 @@ class Pretrained(NamedTuple):
 
 def available() -> list[tuple[str, str]]:
     """List the (task, model) pairs that ``load`` knows, in the order of the recipes."""
-    return [pair for pair, plan in RECIPES.items() if path(plan).is_file()]
+    return [pair for pair, plan in ALL_RECIPES.items() if path(plan).is_file()]
 
 
 def load(task_name: str, model_name: str) -> Pretrained:
@@ -37,7 +37,8 @@ def load(task_name: str, model_name: str) -> Pretrained:
 
     Args:
         task_name: such as ``"copy"``.
-        model_name: ``"ntm-feedforward"``, ``"ntm-lstm"`` or ``"lstm"``.
+        model_name: such as ``"ntm-feedforward"``, ``"ntm-lstm"`` or ``"lstm"``; ``available()``
+            lists all.
 
     Raises:
         ValueError: if there is no such task, model or file, or the file is damaged, was edited or
@@ -69,7 +70,7 @@ def load_file(file: str | Path) -> Pretrained:
         model.load_state_dict(tensors)
     except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
         raise ValueError(f"path: {Path(file).name} does not fit its recipe: {error}") from error
-    return Pretrained(model.eval(), TASKS[plan.task], plan, history)
+    return Pretrained(model.eval(), ALL_TASKS[plan.task], plan, history)
 
 
 def _check_weights(plan: Recipe, tensors: storage.Tensors) -> None:

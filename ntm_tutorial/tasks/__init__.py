@@ -1,11 +1,13 @@
-"""The paper's five tasks, each in a file of its own: ``TASKS[name].sample(batch_size)``."""
+"""The paper's five tasks, and ours beside them: ``TASKS[name].sample(batch_size)``."""
 
 from ntm_tutorial.tasks.associative_recall import AssociativeRecall
 from ntm_tutorial.tasks.base import Episode, Task
 from ntm_tutorial.tasks.copy import Copy
 from ntm_tutorial.tasks.dynamic_ngrams import DynamicNGrams
+from ntm_tutorial.tasks.fed import Fed
 from ntm_tutorial.tasks.priority_sort import PrioritySort
 from ntm_tutorial.tasks.repeat_copy import RepeatCopy
+from ntm_tutorial.tasks.ticks import Ticks
 
 TASKS: dict[str, Task] = {
     task.name: task
@@ -13,4 +15,10 @@ TASKS: dict[str, Task] = {
 }
 """The five tasks, by name. The names are those of the files, with hyphens, as in "repeat-copy"."""
 
-__all__ = ["TASKS", "Episode", "Task"]
+EXTENSIONS: dict[str, Task] = {task.name: task for task in (Ticks(), Fed(TASKS["copy"]))}
+"""Tasks that the paper does not have, by name."""
+
+ALL_TASKS = TASKS | EXTENSIONS
+"""The paper's tasks, then ours."""
+
+__all__ = ["ALL_TASKS", "EXTENSIONS", "TASKS", "Episode", "Task"]

@@ -71,6 +71,7 @@ class Task(ABC):
         input_channels: the input's channels by name, such as ``{"bits": slice(0, 8), ...}``; empty
             for a task that names none.
         training_range: lowest and highest value of each difficulty in the paper's training.
+        heard: the input channels where a model hears its last answer; None where it hears none.
         optimum: maps inputs (T, B, I) to the logits of the best that can be said; None where
             everything can be right.
     """
@@ -80,6 +81,7 @@ class Task(ABC):
     output_size: int
     input_channels: dict[str, slice] = {}
     training_range: dict[str, tuple[int, int]]
+    heard: slice | None = None
     optimum: Callable[[Tensor], Tensor] | None = None
 
     @abstractmethod

@@ -21,8 +21,8 @@ from torch.nn import Parameter
 from ntm_tutorial import storage
 from ntm_tutorial.evaluation import bits_per_sequence, evaluate
 from ntm_tutorial.models import FAMILIES
-from ntm_tutorial.recipes import RECIPES, Recipe
-from ntm_tutorial.tasks import TASKS, Task
+from ntm_tutorial.recipes import ALL_RECIPES, Recipe
+from ntm_tutorial.tasks import ALL_TASKS, Task
 from ntm_tutorial.training import History
 
 FOLDER = Path(__file__).parent
@@ -52,7 +52,16 @@ SCORING: dict[str, Scoring] = {
     "associative-recall": Scoring(0.1, 1.0, tuple({"items": items} for items in (6, 12, 15, 20))),
     "dynamic-ngrams": Scoring(2.0, 5.0, ({"length": 200},)),
     "priority-sort": Scoring(30.0, 60.0, ({"items": 20, "answers": 16},)),
+    "repeat-copy-ticks": Scoring(
+        2.0,
+        10.0,
+        tuple(
+            {"length": a, "repeats": b}
+            for a, b in ((10, 10), (10, 20), (20, 10), (10, 30), (20, 20))
+        ),
+    ),
 }
+SCORING["copy-fed"] = SCORING["copy"]
 """One row a task."""
 
 
@@ -309,7 +318,7 @@ def _check_values(one: Result) -> None:
     for claim, holds in claims.items():
         if not holds:
             raise ValueError(claim)
-    kinds = {name: SCORE[name] for name in SCORE if name != BEST or TASKS[one.task].optimum}
+    kinds = {name: SCORE[name] for name in SCORE if name != BEST or ALL_TASKS[one.task].optimum}
     for score in one.scores:
         _check_entries("scores", score, kinds)
         if not score["difficulty"] or score["share_perfect"] > 1:
@@ -338,7 +347,7 @@ def score(model: nn.Module, task_name: str, sequences: int = SEQUENCES) -> list[
 
     Where a task has an optimum, it is tested on the same sequences.
     """
-    task, scores = TASKS[task_name], []
+    task, scores = ALL_TASKS[task_name], []
     for difficulty in SCORING[task_name].tests:
         found = evaluate(model, task, sequences=sequences, **difficulty)
         entry = {
@@ -375,7 +384,7 @@ def validation_optimum(plan: Recipe, seed: int) -> float:
 
     It is 0 where a perfect model pays nothing.
     """
-    task = TASKS[plan.task]
+    task = ALL_TASKS[plan.task]
     if task.optimum is None:
         return 0.0
     episode = plan.settings.validation.episode(task, seed)
@@ -424,7 +433,7 @@ def summarize(found: Sequence[Result]) -> list[Summary]:
 
 
 def _place(result: Result) -> tuple[int, str]:
-    return list(RECIPES).index((result.task, result.model)), result.setting
+    return list(ALL_RECIPES).index((result.task, result.model)), result.setting
 
 
 def _summary(group: list[Result]) -> Summary:
