@@ -98,7 +98,7 @@ failures: .venv/stamp ## train the machines of the failure lab, one after anothe
 seeds: .venv/stamp ## train chapter 6's machine from several seeds and starts; goes on where it was
 	$(BIN)/python -m tools.seeds
 
-bench: .venv/stamp ## measure how fast training is, for chapter 13; a part: BENCH="--quick --models lstm"
+bench: .venv/stamp ## measure how fast training is, for chapter 17; a part: BENCH="--quick --models lstm"
 	$(BIN)/python -m tools.bench $(BENCH)
 
 links: .venv/stamp ## write the project's URL everywhere it stands; a new one: URL=https://github.com/...

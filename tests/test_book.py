@@ -45,6 +45,13 @@ def test_every_page_was_built(site: Path) -> None:
         assert (site / f"{name}.html").is_file(), name
 
 
+def test_old_addresses_lead_to_the_new(site: Path) -> None:
+    moved = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["sphinx"]["config"]
+    for old, new in moved["redirects"].items():
+        page = site / f"{old}.html"
+        assert f"url={new}" in page.read_text(encoding="utf-8") and (page.parent / new).is_file()
+
+
 def test_every_internal_link_resolves(site: Path) -> None:
     broken = []
     for address, page in pages(site):

@@ -26,7 +26,7 @@ from tools.links import ROOT
 from tools.paper import chapters, number
 
 PATHS = [path for path in chapters() if number(path)]  # the quick start has none
-PROJECTS = ROOT / "notebooks" / "14_projects.ipynb"
+PROJECTS = ROOT / "notebooks" / "18_projects.ipynb"
 TIMES = ("Two minutes", "Ten minutes", "Half an hour", "An hour", "Project")
 """How long an exercise may take, as its first words say; a chapter goes from short to long."""
 
@@ -313,7 +313,7 @@ def test_a_task_of_the_readers_own_takes_fewer_than_40_lines() -> None:
     solution = next(
         item
         for item in directives(read(PROJECTS))
-        if item.label == "ex-14-task" and item.code and item.kind == "solution"
+        if item.label == "ex-18-task" and item.code and item.kind == "solution"
     )
     classes = [node for node in ast.parse(solution.code[0]).body if isinstance(node, ast.ClassDef)]
     (task,) = classes

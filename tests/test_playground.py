@@ -505,7 +505,7 @@ def test_colours_are_those_of_the_figures(visit: Visit) -> None:
 
 def test_a_picture_has_a_name_before_it_is_painted(visit: Visit) -> None:
     """A run's first news may take seconds to come, and until then the pictures are empty."""
-    page = visit("notebooks/15_failure_lab.html").page
+    page = visit("notebooks/19_failure_lab.html").page
     nameless = """() => {
       const place = document.createElement("div");
       new Bench.Train(place);

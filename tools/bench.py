@@ -1,4 +1,4 @@
-"""Measure training: ``make bench``. Chapter 13 draws on the file that this writes.
+"""Measure training: ``make bench``. Chapter 17 draws on the file that this writes.
 
 An update is always the same: copy at length 20, forward, backward, clipping, optimiser. The memory
 steps that come before the package's own on the chapter's ladder are taken from its notebook.
@@ -41,7 +41,7 @@ from ntm_tutorial.speed import compiling
 from ntm_tutorial.tasks.copy import Copy
 from tools.links import ROOT
 
-CHAPTER = ROOT / "notebooks" / "13_making_it_fast.ipynb"
+CHAPTER = ROOT / "notebooks" / "17_making_it_fast.ipynb"
 FILE = FOLDER / "bench.json"
 LENGTH = 20
 BATCHES = (1, 16, 64)
@@ -196,7 +196,7 @@ def _on(
 
 
 def chapter_code() -> dict[str, Any]:
-    """Run the cells of chapter 13 that are tagged ``ladder``; return what they define."""
+    """Run the cells of chapter 17 that are tagged ``ladder``; return what they define."""
     found: dict[str, Any] = {}
     for cell in nbformat.read(CHAPTER, as_version=4).cells:
         if "ladder" in cell.metadata.get("tags", []):
