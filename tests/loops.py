@@ -1,4 +1,4 @@
-"""The paper's equations once more, as slow float64 loops: what the package is held against.
+"""The paper's equations once more, as slow float64 loops: what the package is compared with.
 
 Written from the paper, element by element, and sharing nothing with the package.
 """

@@ -1,4 +1,4 @@
-"""Dynamic N-grams: counts held against counting by hand, and trained models against the optimum."""
+"""Dynamic N-grams: counts beside counting by hand, trained models beside the optimum."""
 
 import itertools
 import math

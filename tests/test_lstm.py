@@ -61,14 +61,15 @@ def test_defaults_are_those_of_the_paper() -> None:
 def test_the_wiring_is_that_of_the_papers_count() -> None:
     """4H(3I + 5H) + 18H + O(3H + 1) is the paper's 1,352,969 for copy, with 10 inputs, 9 outputs.
 
-    A layer of ours has a second bias of 4H in place of a learned start of 2H and of peepholes; the
-    weight matrices are the same.
+    A unit of ours has 10 numbers beside its weights, 8 biases and 2 first values, where the paper's
+    has 6; the weight matrices are the same.
     """
     model = LSTMBaseline(10, 9)
     i, o, h = 10, 9, 256
     matrices = 4 * h * (3 * i + 5 * h) + o * 3 * h
     assert matrices + 18 * h + o == 1_352_969
     assert sum(p.numel() for name, p in model.named_parameters() if "weight" in name) == matrices
+    assert sum(p.numel() for p in model.parameters()) == matrices + 30 * h + o
 
 
 @pytest.mark.bad_input

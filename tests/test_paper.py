@@ -122,7 +122,8 @@ def test_all_that_readers_complain_of_is_asked() -> None:
 def test_every_figure_and_table_of_the_paper_is_listed() -> None:
     text = (ROOT / "book" / "figures.md").read_text(encoding="utf-8")
     figures, tables = text.split("## Tables")
-    assert re.findall(r"^\| (\d+) \|", figures, re.MULTILINE) == [str(n) for n in FIGURES]
+    for pattern in (r"grid-item-card\} Figure (\d+) ·", r"\{ours\}`(\d+)`"):
+        assert re.findall(pattern, figures) == [str(n) for n in FIGURES]
     assert re.findall(r"^\| (\d+) \|", tables, re.MULTILINE) == ["1", "2", "3"]
     assert set(counterparts()) == set(FIGURES)
 
@@ -130,10 +131,15 @@ def test_every_figure_and_table_of_the_paper_is_listed() -> None:
 def test_the_index_links_to_every_figure_that_names_one_of_the_papers(site: Path) -> None:
     page = parse(site / "book" / "figures.html")
     for original, found in counterparts().items():
-        row = page.select("table")[0].select("tbody tr")[original - 1]
-        links = [str(link["href"]) for link in row.select("a")]
-        for name, path in found:
-            assert f"../notebooks/{path.stem}.html#{name}" in links, original
+        card = page.select(".sd-card")[original - 1]
+        links = [str(link["href"]) for link in card.select("a")]
+        wanted = [f"../notebooks/{path.stem}.html#{name}" for name, path in found]
+        assert not set(wanted) - set(links), original
+        (picture,) = card.select("a img.thumbnail")
+        assert picture.parent and picture.parent["href"] == wanted[0]
+        file = site / "book" / str(picture["src"])
+        assert file.name.startswith(found[0][0]), "the figure itself, small"
+        assert 2_000 < file.stat().st_size < 90_000
 
 
 def test_the_notation_page_has_every_symbol_of_the_equations() -> None:

@@ -1,9 +1,14 @@
 """A Sphinx extension: roles that say what is where in the book.
 
-``{ours}`14` `` links to the figures that the paper's Figure 14 became here. A caption says so
-itself: "The paper's Figure 14 from our own models". ``{chapter}`4` `` links to chapter 4.
+``{ours}`14` `` shows what the paper's Figure 14 became here, small, and links to it. A caption says
+so itself: "The paper's Figure 14 from our own models". ``{chapter}`4` `` links to chapter 4.
+
+The small pictures are made from the notebooks' outputs at each build, beside Sphinx's own files.
 """
 
+import base64
+import io
+import os
 import re
 from functools import cache
 from pathlib import Path
@@ -11,11 +16,14 @@ from typing import Any
 
 import nbformat
 from docutils import nodes
+from PIL import Image
 from sphinx import addnodes
 from sphinx.util.docutils import SphinxRole
 
 ROOT = Path(__file__).resolve().parent.parent
 CAPTION = re.compile(r"\bthe paper's Figure (\d+)", re.IGNORECASE)
+THUMBNAIL = (600, 480)
+"""The size of a small picture at most, twice that at which it is shown."""
 
 
 @cache
@@ -31,18 +39,40 @@ def number(path: Path) -> int:
 
 
 def counterparts() -> dict[int, list[tuple[str, Path]]]:
-    """Map each number of the paper's figures to ours, by name, and their chapters."""
+    """Map each number of the paper's figures to ours, by name, and their chapters.
+
+    A figure whose caption begins with the paper's comes before one that only mentions it.
+    """
     found: dict[int, list[tuple[str, Path]]] = {}
     for path, notebook in chapters().items():
         for cell in notebook.cells:
             figure = cell.metadata.get("mystnb", {}).get("figure", {})
-            for original in CAPTION.findall(figure.get("caption", "")):
-                found.setdefault(int(original), []).append((figure["name"], path))
+            for match in CAPTION.finditer(figure.get("caption", "")):
+                ours = found.setdefault(int(match[1]), [])
+                ours.insert(0 if match.start() == 0 else len(ours), (figure["name"], path))
     return found
 
 
+def thumbnail(name: str, path: Path, folder: Path) -> tuple[Path, str]:
+    """Write a figure of a notebook into a folder, small; return where, and what it shows."""
+    (cell,) = (
+        cell
+        for cell in chapters()[path].cells
+        if cell.metadata.get("mystnb", {}).get("figure", {}).get("name") == name
+    )
+    (drawn,) = (
+        output.data["image/png"] for output in cell.outputs if "image/png" in output.get("data", {})
+    )
+    image = Image.open(io.BytesIO(base64.b64decode(drawn))).convert("RGB")
+    image.thumbnail(THUMBNAIL)
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{name}.png"
+    image.quantize(128).save(file, optimize=True)
+    return file, cell.metadata["mystnb"]["image"]["alt"]
+
+
 class Ours(SphinxRole):
-    """Links to the figures of this book that one of the paper's became."""
+    """The figure of this book that one of the paper's became, small; and links to all that did."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         for path in chapters():
@@ -51,7 +81,10 @@ class Ours(SphinxRole):
         if not found:
             message = f"no caption names the paper's Figure {self.text}"
             return [], [self.inliner.reporter.error(message, line=self.lineno)]
-        links: list[nodes.Node] = []
+        file, alt = thumbnail(*found[0], Path(self.env.doctreedir) / "thumbnails")
+        place_of_file = "/" + Path(os.path.relpath(file, self.env.srcdir)).as_posix()
+        picture = nodes.image(uri=place_of_file, alt=alt, classes=["thumbnail"])
+        links: list[nodes.Node] = [_link("keyword", found[0][0], picture)]
         for place, (name, path) in enumerate(found):
             text = nodes.Text(", " if place else "")
             links += [text, _link("numref", name, "Fig. %s"), nodes.Text(" in ")]
@@ -59,10 +92,11 @@ class Ours(SphinxRole):
         return [*links, nodes.Text(".")], []
 
 
-def _link(kind: str, target: str, text: str) -> addnodes.pending_xref:
+def _link(kind: str, target: str, shown: str | nodes.Node) -> addnodes.pending_xref:
     """Make a link for Sphinx to resolve, with a warning if it cannot."""
     about = {"refdomain": "std", "reftype": kind, "reftarget": target, "refexplicit": True}
-    return addnodes.pending_xref("", nodes.inline("", text), refwarn=True, **about)
+    inner = nodes.inline("", shown) if isinstance(shown, str) else shown
+    return addnodes.pending_xref("", inner, refwarn=True, **about)
 
 
 class Chapter(SphinxRole):

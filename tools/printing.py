@@ -69,6 +69,7 @@ class Paper(SphinxPostTransform):
 
     def run(self, **_: Any) -> None:
         drop(having(self.document, *WEB_ONLY))
+        drop(small.parent for small in having(self.document, "thumbnail"))  # each stands in full
         self.order_parts()
         self.fold_introduction()
         for grid in having(self.document, "sd-container-fluid"):

@@ -14,8 +14,8 @@ class LSTMBaseline(nn.Module):
     """Stacked ``torch.nn.LSTM`` layers with skip connections and a learned first state.
 
     The paper's parameter counts, and Graves (2013), say how its LSTM was wired: every layer sees
-    the input beside the layer below, and the output sees all layers. Ours is wired so too. A layer
-    of the paper has peepholes, ours has PyTorch's second bias instead.
+    the input beside the layer below, and the output sees all layers. Ours is wired so too. Beside
+    its weights a unit of the paper's has 6 numbers, ours 10: 8 biases and its first two values.
 
     Args:
         input_size: channels of the input, ``I``.

@@ -98,7 +98,7 @@ def fitted_locations(fitted: Tensor, write: Tensor, read: Tensor) -> Figure:
     """Hold locations that a fit predicts against those written and read, as Figure 17 does.
 
     The paper has the vectors in the order in which they came; here they stand in that of their
-    priorities, so that what was written can be held against what is read.
+    priorities, so that what was written can be compared with what is read.
 
     Args:
         fitted: the location that the fit gives for each vector (L,), the highest priority first;

@@ -3,7 +3,7 @@
 ``ntm.memory_step`` says what an NTM computes; this file computes the same in one
 ``torch.autograd.Function``. Recording some forty small operations a step costs more than running
 them, and a hand-written backward pass also needs fewer passes over the memory, the largest tensor.
-The tests hold the two against each other, values and gradients. Shapes as there; ``H = R + W``.
+The tests compare the two, values and gradients. Shapes as there; ``H = R + W``.
 
 What the gradient by hand cannot do, the plain step does: half precision, transforms of
 ``torch.func``, and gradients of gradients.
