@@ -116,15 +116,20 @@ class TestSaveAndLoad:
         inputs = torch.rand(4, 2, 9)
         assert found.model(inputs)[0].equal(model(inputs)[0])
 
-    def test_a_large_model_is_stored_in_half_precision(self, tmp_path: Path) -> None:
-        plan = recipe("repeat-copy", "lstm")
+    @pytest.mark.parametrize("certain", [True, False])
+    def test_a_large_model_is_rounded_where_that_changes_no_answer(
+        self, certain: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(pretrained, "LARGE", 1_000)
+        plan = recipe("copy", "lstm").but(network={"hidden_size": 8})
         model = plan.build()
+        if certain:  # an untrained model's answers hang by a thread
+            torch.nn.init.ones_(model.get_parameter("output.bias"))
         save_file(tmp_path / "file", model, plan, HISTORY, seed=0)
-        count = sum(parameter.numel() for parameter in model.parameters())
-        assert (tmp_path / "file").stat().st_size < 2.01 * count
         for name, value in load_file(tmp_path / "file").model.state_dict().items():
             assert value.dtype == torch.float32
-            assert value.equal(model.state_dict()[name].half().float())
+            ours = model.state_dict()[name]
+            assert value.equal(ours.half().float() if certain else ours)
 
     def test_a_file_keeps_its_own_settings(self, tmp_path: Path) -> None:
         """A recipe may change after a model was trained; its file still says how."""
