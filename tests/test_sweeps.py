@@ -143,6 +143,7 @@ class TestRuns:
             ),
             ("copy ntm-lstm --jobs no", "--jobs: expected a whole number from 1"),
             ("copy ntm-lstm --first-seed -1", "--first-seed: expected a whole number from 0"),
+            ("copy lstm --device gpu", "--device: there is no 'gpu' here"),
             ("copy ntm-lstm --dask bogus", "--dask: expected such as tcp://host:8786, got 'bogus'"),
             ("copy lstm --live", "--live: expected copy ntm-feedforward or .*, got copy lstm"),
             ("repeat-copy all --live", "--live: expected copy .* got repeat-copy all"),
@@ -467,3 +468,12 @@ def test_threads_and_denormals_are_put_back() -> None:
         assert (torch.tensor([1e-39]) * 0.5).item() == 0
     assert torch.get_num_threads() == before
     assert (torch.tensor([1e-39]) * 0.5).item() > 0
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_sweep_on_a_cuda_device_leaves_the_same_files(tmp_path: Path) -> None:
+    (result,) = carry_out(small(), tmp_path, device="cuda", progress=False)
+    assert result.machine["processor"] == torch.cuda.get_device_name()
+    (file,) = tmp_path.rglob("*.safetensors")
+    model = pretrained.load_file(file).model
+    assert {weight.device.type for weight in model.parameters()} == {"cpu"}

@@ -175,6 +175,7 @@ def sweep_command(options: argparse.Namespace) -> int:
                     jobs=options.jobs,
                     dask=options.dask,
                     compile=options.compile,
+                    device=options.device,
                     progress=options.progress,
                 )
         except (KeyboardInterrupt, TerminatedWorkerError) as stop:
@@ -493,6 +494,7 @@ def _sweep_options(new: Callable[..., Any]) -> None:
         help="where results go (default: results)")  # fmt: skip
     add("--compile", action=argparse.BooleanOptionalAction, default=False,
         help="use torch.compile, which takes a minute for each run to start")  # fmt: skip
+    add("--device", type=_device, default="cpu", help="such as cpu or cuda (default: cpu)")
     add("--stored", action="store_true",
         help="test the models that come with the package, and train none")  # fmt: skip
     add("--summary", action="store_true", help="only show what the results so far say")

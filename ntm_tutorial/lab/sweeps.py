@@ -196,6 +196,7 @@ def carry_out(
     jobs: int = 1,
     dask: str | None = None,
     compile: bool = False,
+    device: torch.device | str = "cpu",
     progress: bool = True,
 ) -> list[Result]:
     """Do the runs that have no result yet, several at a time, and return the results of all.
@@ -212,6 +213,7 @@ def carry_out(
             and one thread each. Results are written here; checkpoints survive a worker only in a
             folder that all workers share.
         compile: compile an NTM's steps, as ``train`` does.
+        device: where the models are trained, such as ``"cuda"``.
         progress: show a progress bar over the runs.
 
     Raises:
@@ -227,7 +229,7 @@ def carry_out(
         _workers(jobs, dask) as parallel,
         tqdm(total=len(wanted), initial=done, unit=" runs", disable=not progress) as bar,
     ):
-        calls = (delayed(_perform)(run, folder, compile, bars) for run in left)
+        calls = (delayed(_perform)(run, folder, compile, bars, device) for run in left)
         for run, result, model in parallel(calls):
             _keep(run, result, model, folder)
             bar.update()
@@ -272,7 +274,7 @@ def _stop_with(parent: int) -> None:
 
 
 def _perform(
-    run: Run, folder: Path, compile: bool, progress: bool
+    run: Run, folder: Path, compile: bool, progress: bool, device: torch.device | str
 ) -> tuple[Run, Result, nn.Module | None]:
     """Train and test one model in a worker.
 
@@ -280,7 +282,7 @@ def _perform(
     """
     checkpoint = folder / f"{run.name}.checkpoint"
     resumed, start = checkpoint.exists(), time.perf_counter()
-    model, error, scores = run.plan.build(run.seed), None, list[dict[str, Any]]()
+    model, error, scores = run.plan.build(run.seed).to(device), None, list[dict[str, Any]]()
     with using_threads(1), warnings.catch_warnings(record=True) as said:
         try:
             history = run.plan.train(
@@ -302,9 +304,9 @@ def _perform(
         error=error,
         wall_seconds=None if resumed else seconds,
         compiled=compile and family(run.plan.model).compiles and not eager,
-        machine={"processor": processor(), "threads": 1},
+        machine={"processor": processor(torch.device(device)), "threads": 1},
     )
-    return run, result, model if error is None else None
+    return run, result, model.cpu() if error is None else None
 
 
 def _result(run: Run, model: nn.Module, history: History, scores: list[dict[str, Any]]) -> Result:
@@ -347,8 +349,10 @@ def using_threads(threads: int) -> Iterator[None]:
         torch.set_flush_denormal(False)
 
 
-def processor() -> str:
-    """Return the name of the processor's model."""
+def processor(device: torch.device | None = None) -> str:
+    """Return the name of the processor's model, or of another device's."""
+    if device is not None and device.type == "cuda":
+        return torch.cuda.get_device_name(device)
     try:
         found = re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
     except OSError:
