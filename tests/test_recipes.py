@@ -202,7 +202,7 @@ def test_the_seed_decides_the_start_and_nothing_else_is_drawn() -> None:
 def test_unknown_names() -> None:
     with pytest.raises(ValueError, match=r"^task_name: expected one of \['associative.*got 'sort'"):
         recipe("sort", "lstm")
-    with pytest.raises(ValueError, match=r"^model_name: expected one of .*'lstm'\], got 'ntm'"):
+    with pytest.raises(ValueError, match=r"^model_name: expected one of .*'lstm'.*\], got 'ntm'"):
         recipe("copy", "ntm")
 
 

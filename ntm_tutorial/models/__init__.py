@@ -11,6 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
+from ntm_tutorial.models.fast_weights import FastWeights
 from ntm_tutorial.models.lstm import LSTMBaseline
 from ntm_tutorial.ntm import NTM, NTMState
 
@@ -109,6 +110,11 @@ FAMILIES: dict[str, Family] = {
                **_OF_NTMS),
         Family("lstm", "LSTM", LSTMBaseline, {}, "#5b5f66", "^", (0, (4, 1.5)),
                start=lambda state: _layers(zip(*state, strict=True)), baseline=True),
+        Family("linear-attention", "Linear attention", FastWeights, {"rule": "add"}, "#cc79a7",
+               "v", (0, (1, 1)), beyond=True),
+        Family("delta", "Delta rule", FastWeights, {"rule": "delta"}, "#009e73", "D", beyond=True),
+        Family("gated-delta", "Gated delta rule", FastWeights, {"rule": "gated-delta"}, "#56b4e9",
+               "P", (0, (5, 1)), beyond=True),
     )
 }  # fmt: skip
 """Every family by name, in the order of tables and figures."""

@@ -6,6 +6,7 @@ from ntm_tutorial.tasks.copy import Copy
 from ntm_tutorial.tasks.dynamic_ngrams import DynamicNGrams
 from ntm_tutorial.tasks.fed import Fed
 from ntm_tutorial.tasks.priority_sort import PrioritySort
+from ntm_tutorial.tasks.rebinding import Rebinding
 from ntm_tutorial.tasks.repeat_copy import RepeatCopy
 from ntm_tutorial.tasks.ticks import Ticks
 
@@ -15,7 +16,9 @@ TASKS: dict[str, Task] = {
 }
 """The five tasks, by name. The names are those of the files, with hyphens, as in "repeat-copy"."""
 
-EXTENSIONS: dict[str, Task] = {task.name: task for task in (Ticks(), Fed(TASKS["copy"]))}
+EXTENSIONS: dict[str, Task] = {
+    task.name: task for task in (Ticks(), Fed(TASKS["copy"]), Rebinding())
+}
 """Tasks that the paper does not have, by name."""
 
 ALL_TASKS = TASKS | EXTENSIONS

@@ -60,6 +60,11 @@ SCORING: dict[str, Scoring] = {
             for a, b in ((10, 10), (10, 20), (20, 10), (10, 30), (20, 20))
         ),
     ),
+    "rebinding": Scoring(
+        1.0,
+        5.0,
+        tuple({"items": a, "bindings": b} for a, b in ((8, 1), (8, 2), (8, 4), (8, 8), (16, 4))),
+    ),
 }
 SCORING["copy-fed"] = SCORING["copy"]
 """One row a task."""
