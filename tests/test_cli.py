@@ -19,7 +19,7 @@ from ntm_tutorial.lab.cli import BAD_INPUT, DIFFICULTIES, INTERRUPTED, main
 from ntm_tutorial.pretrained import load_file
 from ntm_tutorial.recipes import ALL_RECIPES, MODELS, RECIPES, Paper, Recipe, recipe
 from ntm_tutorial.settings import typed
-from ntm_tutorial.tasks import TASKS
+from ntm_tutorial.tasks import ALL_TASKS, TASKS
 from ntm_tutorial.training import train
 from tests.each import each
 
@@ -198,7 +198,7 @@ def test_every_difficulty_can_be_chosen() -> None:
 def test_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert call("list") == 0
     printed = capsys.readouterr().out
-    rows = [line.split() for line in printed.splitlines() if line.startswith(tuple(TASKS))]
+    rows = [line.split() for line in printed.splitlines() if line.startswith(tuple(ALL_TASKS))]
     assert [tuple(row[:2]) for row in rows] == list(ALL_RECIPES)
     for row in rows:
         plan = recipe(row[0], row[1])

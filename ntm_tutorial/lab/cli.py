@@ -30,7 +30,7 @@ FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
 DIFFICULTIES: dict[str, list[str]] = {
     name: [task.name for task in ALL_TASKS.values() if name in task.training_range]
-    for name in ("length", "repeats", "items", "answers")
+    for name in dict.fromkeys(name for task in ALL_TASKS.values() for name in task.training_range)
 }
 """Which tasks have which."""
 
