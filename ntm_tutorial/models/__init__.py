@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ntm_tutorial.models.fast_weights import FastWeights
 from ntm_tutorial.models.lstm import LSTMBaseline
+from ntm_tutorial.models.transformer import Transformer
 from ntm_tutorial.ntm import NTM, NTMState
 
 __all__ = ["FAMILIES", "FIRST", "Family", "SequenceModel", "family", "family_of", "run_traced"]
@@ -110,6 +111,10 @@ FAMILIES: dict[str, Family] = {
                **_OF_NTMS),
         Family("lstm", "LSTM", LSTMBaseline, {}, "#5b5f66", "^", (0, (4, 1.5)),
                start=lambda state: _layers(zip(*state, strict=True)), baseline=True),
+        Family("transformer-rope", "Transformer, RoPE", Transformer, {"positions": "rope"},
+               "#a6761d", "X", (0, (5, 1, 1, 1)), beyond=True),
+        Family("transformer-coupled", "Transformer, coupled positions", Transformer,
+               {"positions": "coupled"}, "#882255", "<", beyond=True),
         Family("linear-attention", "Linear attention", FastWeights, {"rule": "add"}, "#cc79a7",
                "v", (0, (1, 1)), beyond=True),
         Family("delta", "Delta rule", FastWeights, {"rule": "delta"}, "#009e73", "D", beyond=True),
