@@ -20,7 +20,7 @@ DELIMITER = 3
 def made(positions: str, **network: Any) -> Transformer:
     torch.manual_seed(0)
     restart = {"restart": [DELIMITER]} if positions == "coupled" else {}
-    small: dict[str, Any] = {"width": 8, "heads": 2, "layers": 2, "window": 3}
+    small: dict[str, Any] = {"width": 8, "heads": 2, "layers": 2, "window": 3, "base": 100.0}
     model = Transformer(I, O, positions=positions, **restart, **small | network).double()
     for name, weight in model.named_parameters():
         if "sink" in name:
@@ -44,7 +44,7 @@ def turned(vector: Array, position: float) -> Array:
     """Turn each pair of components, the first half's with the second's."""
     pairs, result = len(vector) // 2, vector.copy()
     for i in range(pairs):
-        angle = position * 10_000 ** (-i / pairs)
+        angle = position * 100 ** (-i / pairs)
         a, b = vector[i], vector[pairs + i]
         result[i] = a * math.cos(angle) - b * math.sin(angle)
         result[pairs + i] = a * math.sin(angle) + b * math.cos(angle)
@@ -203,6 +203,7 @@ class TestBadInput:
             ({"layers": 0}, "^layers: .* at least 1, got 0$"),
             ({"heads": 3}, "^heads: expected pairs to divide 64, got 3$"),
             ({"heads": 64}, "^heads: expected pairs to divide 64, got 64$"),
+            ({"base": 0}, "^base: expected a number of at least 1, got 0$"),
             ({"positions": "sine"}, "^positions: expected one of .*, got 'sine'$"),
             ({"restart": [1]}, r"^restart: .*, got \[1\] with 'rope'$"),
             ({"positions": "coupled", "restart": [9]}, "^restart: .* from 0 to 8, got 9$"),

@@ -13,13 +13,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ntm_tutorial.checks import check_inputs, check_positive, check_state, whole
+from ntm_tutorial.checks import check_inputs, check_number, check_positive, check_state, whole
 
 POSITIONS = ("none", "rope", "alibi", "half-windowed", "coupled")
 """How a head may know where a row lies."""
-
-BASE = 10_000.0
-"""Of the wavelengths in RoPE: the slowest pair turns about so many times slower than the first."""
 
 
 class TransformerState(NamedTuple):
@@ -82,6 +79,8 @@ class Transformer(nn.Module):
         positions: one of ``POSITIONS``.
         restart: with ``"coupled"``, the input channels that start the count again; none of them,
             and it is as ``"rope"``.
+        base: of RoPE's angles. Pair ``i`` of ``n`` turns by base^(-i / n) a step, so the slowest
+            turns almost so many times slower than the first.
         window: with ``"half-windowed"``, the steps that the first half of the heads see.
         convolution: each query, key and value is a sum over its last so many steps, weighted by
             channel (a short convolution); 1 leaves it out.
@@ -102,6 +101,7 @@ class Transformer(nn.Module):
         heads: int = 4,
         positions: str = "rope",
         restart: Sequence[int] = (),
+        base: float = 10_000.0,
         window: int = 4,
         convolution: int = 1,
         sink: bool = False,
@@ -114,8 +114,10 @@ class Transformer(nn.Module):
         self.input_size, self.output_size = sizes["input_size"], sizes["output_size"]
         self.restart = [whole("restart", one, 0, self.input_size - 1) for one in restart]
         self.settings: dict[str, Any] = {
-            **sizes, "positions": positions, "restart": self.restart, "sink": bool(sink)
+            **sizes, "positions": positions, "restart": self.restart, "base": base,
+            "sink": bool(sink),
         }  # fmt: skip
+        check_number("base", base, 1)
         self._check_positions()
         self.embed = nn.Linear(self.input_size, sizes["width"])
         self.blocks = nn.ModuleList(
@@ -235,7 +237,7 @@ class Transformer(nn.Module):
             return None
         pairs = self.settings["width"] // self.settings["heads"] // 2
         number = torch.arange(pairs, dtype=position.dtype, device=position.device)
-        angle = position.T[:, None, :, None] * BASE ** (-number / pairs)
+        angle = position.T[:, None, :, None] * self.settings["base"] ** (-number / pairs)
         return angle.cos(), angle.sin()
 
     def _bias(self, steps: int, past: int) -> Float[Tensor, "H T S"]:
