@@ -305,6 +305,13 @@ RECIPES: dict[tuple[str, str], Recipe] = {
 The settings are those that trained the models in ``pretrained``.
 """
 
+# Trained in a small memory, and validated and tested in a larger one.
+_DNC = Settings(
+    40_000, 16, 3e-3, Optimizer(betas=(0.9, 0.999), eps=1e-8), Schedule(decay=0.5),
+    Curriculum(mixed=False), Validation(every=4_000, sequences=64),
+    callbacks=(Harden(0, memory_sizes=(32,)),),
+)  # fmt: skip
+
 # One difficulty a batch: nothing is padded, and a batch costs what its length does. With a small
 # base every pair turns about once within training: an angle that did not may mislead beyond it.
 _ATTENTION = Settings(
@@ -324,6 +331,7 @@ BEYOND: dict[tuple[str, str], Recipe] = {
         # What is retold in ticks asks for the same. Two heads: one may count, one may copy.
         Recipe("repeat-copy-ticks", "ntm-feedforward", None, _heads(2),
                _REPEAT.but(sequences=300_000, harden_after=150_000, ramp=40_000)),
+        Recipe("copy", "dnc", None, {"controller_size": 100, "memory_locations": 160}, _DNC),
         Recipe("copy", "transformer-rope", None, {}, _ATTENTION.but(sequences=128_000)),
         Recipe("copy", "transformer-coupled", None, {"restart": [8], "base": 10.0}, _ATTENTION),
         *(Recipe(task, model, None, {}, _FAST) for task in ("copy", "rebinding")

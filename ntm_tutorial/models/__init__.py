@@ -11,6 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
+from ntm_tutorial.models.dnc import DNC
 from ntm_tutorial.models.fast_weights import FastWeights
 from ntm_tutorial.models.lstm import LSTMBaseline
 from ntm_tutorial.models.transformer import Transformer
@@ -111,6 +112,7 @@ FAMILIES: dict[str, Family] = {
                **_OF_NTMS),
         Family("lstm", "LSTM", LSTMBaseline, {}, "#5b5f66", "^", (0, (4, 1.5)),
                start=lambda state: _layers(zip(*state, strict=True)), baseline=True),
+        Family("dnc", "DNC", DNC, {}, "#332288", ">", (0, (3, 1, 1, 1)), beyond=True),
         Family("transformer-rope", "Transformer, RoPE", Transformer, {"positions": "rope"},
                "#a6761d", "X", (0, (5, 1, 1, 1)), beyond=True),
         Family("transformer-coupled", "Transformer, coupled positions", Transformer,
