@@ -187,9 +187,9 @@ class _Layer(nn.Module):
         self.output = nn.Linear(width, width, bias=False)
         self.then = nn.Sequential(
             nn.LayerNorm(width),
-            nn.Linear(width, 4 * width),
+            nn.Linear(width, 2 * width),
             nn.GELU(),
-            nn.Linear(4 * width, width),
+            nn.Linear(2 * width, width),
         )
         self.remember()
 
