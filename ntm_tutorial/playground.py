@@ -28,8 +28,13 @@ Pack = dict[str, Any]
 """Tensors as text: ``bits`` of a number, ``tensors`` (name and size), ``data`` in base64."""
 
 
+def playable() -> list[tuple[str, str]]:
+    """List the trained models that the pages can run, as (task, model)."""
+    return [pair for pair in pretrained.available() if FAMILIES[pair[1]].start is not None]
+
+
 def write(folder: str | Path) -> list[Path]:
-    """Write every trained machine as scripts, and ``catalogue.js``, which lists them.
+    """Write every such model as scripts, and ``catalogue.js``, which lists them.
 
     Each text comes with its CRC-32, so that the page refuses what was damaged on the way.
 
@@ -39,7 +44,7 @@ def write(folder: str | Path) -> list[Path]:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     catalogue, written = {}, []
-    for task_name, model_name in pretrained.available():
+    for task_name, model_name in playable():
         name = f"{task_name}_{model_name}"
         entry = pack_machine(pretrained.load(task_name, model_name).model)
         data = entry.pop("data")

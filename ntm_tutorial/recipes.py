@@ -312,10 +312,11 @@ _DNC = Settings(
     callbacks=(Harden(0, memory_sizes=(32,)),),
 )  # fmt: skip
 
-# One difficulty a batch: nothing is padded, and a batch costs what its length does. With a small
-# base every pair turns about once within training: an angle that did not may mislead beyond it.
+# One difficulty a batch: nothing is padded, and a batch costs what its length does. Where positions
+# are coupled, one head has all the pairs, and with a small base each turns far within training: few
+# of them come together again at a distance beyond it, and an angle that did not turn may mislead.
 _ATTENTION = Settings(
-    32_000, 64, 2e-3, Optimizer(betas=(0.9, 0.999), eps=1e-8, clip_norm=1.0), Schedule(decay=0.9),
+    40_000, 64, 3e-3, Optimizer(betas=(0.9, 0.999), eps=1e-8, clip_norm=1.0), Schedule(decay=0.9),
     Curriculum(mixed=False), Validation(every=3_200, sequences=200),
 )  # fmt: skip
 
@@ -341,8 +342,9 @@ BEYOND: dict[tuple[str, str], Recipe] = {
         Recipe("repeat-copy-ticks", "ntm-feedforward", None, _heads(2),
                _REPEAT.but(sequences=300_000, harden_after=150_000, ramp=40_000)),
         Recipe("copy", "dnc", None, {"controller_size": 100, "memory_locations": 160}, _DNC),
-        Recipe("copy", "transformer-rope", None, {}, _ATTENTION.but(sequences=128_000)),
-        Recipe("copy", "transformer-coupled", None, {"restart": [8], "base": 10.0}, _ATTENTION),
+        Recipe("copy", "transformer-rope", None, {}, _ATTENTION.but(sequences=192_000)),
+        Recipe("copy", "transformer-coupled", None, {"heads": 1, "restart": [8], "base": 10.0},
+               _ATTENTION),
         *(Recipe(task, model, None, network, settings) for task, network, settings in _FAST_ROWS
           for model in ("linear-attention", "delta", "gated-delta")),
     )

@@ -127,7 +127,7 @@ def report(name: str, worst: dict[str, float]) -> None:
     )
 
 
-@pytest.mark.parametrize(("task", "model"), pretrained.available())
+@pytest.mark.parametrize(("task", "model"), playground.playable())
 def test_a_trained_machine_is_pytorchs(visit: Visit, tally: Tally, task: str, model: str) -> None:
     page = visit(PAGES["repeat-copy"]).page
     cases = golden_cases(pretrained.load(task, model).model, task)
@@ -896,13 +896,13 @@ def test_the_browser_unpacks_every_precision(visit: Visit) -> None:
         assert page.evaluate(unpack, playground.pack({"x": tensor})) == [tensor.tolist()]
 
 
-def test_everything_that_comes_trained_is_written(tmp_path: Path) -> None:
+def test_every_machine_that_the_pages_can_run_is_written(tmp_path: Path) -> None:
     files = playground.write(tmp_path / "weights")
     assert sorted(files) == sorted((tmp_path / "weights").iterdir())
     text = (tmp_path / "weights" / "catalogue.js").read_text()
     listed, _ = json.loads(f"[{text.removeprefix('Weights.list(').strip().removesuffix(');')}]")
     catalogue = json.loads(listed)
-    assert [tuple(name.split("_")) for name in catalogue] == pretrained.available()
+    assert [tuple(name.split("_")) for name in catalogue] == playground.playable()
     for name, entry in catalogue.items():
         parts = [tmp_path / "weights" / f"{name}.{k}.js" for k in range(entry["parts"])]
         written = "".join(part.read_text().split('"')[3] for part in parts)

@@ -29,7 +29,7 @@ LENGTHS = (5, 10, 15, 20, 22, 25, 30, 40, 60, 90, 120)
 SEQUENCES = 100
 """Fresh ones of each length."""
 SETTINGS = recipe("copy", "transformer-coupled").settings
-NETWORK: dict[str, Any] = {"width": 64, "layers": 2, "heads": 4, "window": 4}
+NETWORK: dict[str, Any] = {"heads": 2, "window": 4, "base": 10.0}
 
 
 @dataclass(frozen=True)
