@@ -335,6 +335,9 @@ _FAST_ROWS: tuple[tuple[str, dict[str, int], Settings], ...] = (
     ("rebinding", {"key_width": 64}, _FAST),
 )
 
+# A context says all, and its place nothing. Six steps make a key: the five bits before a value.
+_CONTEXTS = {"layers": 1, "heads": 2, "convolution": 6, "sink": True}
+
 BEYOND: dict[tuple[str, str], Recipe] = {
     (row.task, row.model): row
     for row in (
@@ -342,6 +345,9 @@ BEYOND: dict[tuple[str, str], Recipe] = {
         Recipe("repeat-copy-ticks", "ntm-feedforward", None, _heads(2),
                _REPEAT.but(sequences=300_000, harden_after=150_000, ramp=40_000)),
         Recipe("copy", "dnc", None, {"controller_size": 100, "memory_locations": 160}, _DNC),
+        Recipe("dynamic-ngrams", "transformer-none", None, _CONTEXTS,
+               _ATTENTION.but(sequences=16_000, batch_size=32, average=0.98, validate_every=800,
+                              validation_sequences=64)),
         Recipe("copy", "transformer-rope", None, {}, _ATTENTION.but(sequences=192_000)),
         Recipe("copy", "transformer-coupled", None, {"heads": 1, "restart": [8], "base": 10.0},
                _ATTENTION),

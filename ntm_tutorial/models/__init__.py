@@ -113,6 +113,8 @@ FAMILIES: dict[str, Family] = {
         Family("lstm", "LSTM", LSTMBaseline, {}, "#5b5f66", "^", (0, (4, 1.5)),
                start=lambda state: _layers(zip(*state, strict=True)), baseline=True),
         Family("dnc", "DNC", DNC, {}, "#332288", ">", (0, (3, 1, 1, 1)), beyond=True),
+        Family("transformer-none", "Transformer, no positions", Transformer, {"positions": "none"},
+               "#666633", "h", (0, (2, 1)), beyond=True),
         Family("transformer-rope", "Transformer, RoPE", Transformer, {"positions": "rope"},
                "#a6761d", "X", (0, (5, 1, 1, 1)), beyond=True),
         Family("transformer-coupled", "Transformer, coupled positions", Transformer,
