@@ -25,10 +25,10 @@ FOLDER = Path(__file__).parent / "results" / "positions"
 FRAMES = {"silent": "copy", "fed": "copy-fed"}
 """Whether a model hears its last answer, and the task's name."""
 SEED = 0
-LENGTHS = (5, 10, 15, 20, 22, 25, 30, 40, 60, 90, 120)
+LENGTHS = (10, 20, 25, 30, 40, 60, 120)
 SEQUENCES = 100
 """Fresh ones of each length."""
-SETTINGS = recipe("copy", "transformer-coupled").settings
+SETTINGS = recipe("copy", "transformer-coupled").settings.but(sequences=16_000)
 NETWORK: dict[str, Any] = {"heads": 2, "window": 4, "base": 10.0}
 
 
