@@ -278,8 +278,7 @@ RECIPES: dict[tuple[str, str], Recipe] = {
         Recipe("associative-recall", "ntm-lstm", Paper(1, "100", 1e-4, 70_330),
                _heads(1), _RECALL_LSTM),
         Recipe("associative-recall", "lstm", Paper(0, "3 x 256", 1e-4, 1_344_518),
-               {"hidden_size": 256, "layers": 3},
-               _LSTM.but(sequences=200_000, average=0.98, validate_every=4_000)),
+               {"hidden_size": 256, "layers": 3}, _LSTM),
         Recipe("dynamic-ngrams", "ntm-feedforward", Paper(1, "100", 3e-5, 14_656), _TABLE,
                _NGRAMS, _BIT, seed=3),
         Recipe("dynamic-ngrams", "ntm-lstm", Paper(1, "100", 3e-5, 61_749), _TABLE,
@@ -296,8 +295,8 @@ RECIPES: dict[tuple[str, str], Recipe] = {
                {"priority": 2.0}),
         Recipe("priority-sort", "lstm", Paper(0, "3 x 128", 3e-5, 384_424),
                {"hidden_size": 128, "layers": 3},
-               _NGRAMS.but(sequences=800_000, batch_size=64, learning_rate=1e-3, decay=0.5,
-                           average=0.98, validate_every=16_000, validation_sequences=100)),
+               _LSTM.but(sequences=1_600_000, decay=0.6, validate_every=40_000,
+                         validation_sequences=100)),
     )
 }  # fmt: skip
 """The paper's fifteen, by task and model. The NTM's memory is 128 x 20 everywhere, as in the paper.
