@@ -69,7 +69,7 @@ def write(folder: str | Path) -> list[Path]:
 
 
 def pack_machine(model: nn.Module) -> Pack:
-    """Pack all that a machine computes with, and its ``settings``.
+    """Pack all that a machine computes with, the name of its class, and its ``settings``.
 
     The tensors are its layers, under PyTorch's names, and ``start...``, where a sequence begins.
     The start is computed here, so that the browser need not know which of it was learned.
@@ -84,7 +84,7 @@ def pack_machine(model: nn.Module) -> Pack:
     start = kind.start(cast(SequenceModel, model).initial_state(1))
     tensors = {name: value for name, value in model.state_dict().items() if "initial" not in name}
     tensors |= {f"start.{name}": value for name, value in start.items()}
-    return pack(tensors) | {"settings": model.settings}
+    return pack(tensors) | {"kind": type(model).__name__, "settings": model.settings}
 
 
 def pack(tensors: dict[str, Tensor]) -> Pack:
@@ -115,7 +115,8 @@ def pack(tensors: dict[str, Tensor]) -> Pack:
 def golden_case(model: nn.Module, task: Task, seed: int = 0, **difficulty: int) -> Pack:
     """Let PyTorch compute what the browser has to compute too, in double precision as it does.
 
-    In single precision, rounding alone can move a long answer by more than the tests allow.
+    In single precision, rounding alone can move a long answer by more than the tests allow. A
+    memory that may grow has a location for each step at least, as in the browser.
 
     Args:
         model: of any family.
@@ -125,13 +126,19 @@ def golden_case(model: nn.Module, task: Task, seed: int = 0, **difficulty: int) 
 
     Returns:
         ``inputs`` (T, I), ``logits`` (T, O) and, where the model has heads, ``weightings``
-        (T, H, N), packed.
+        (T, H, N), packed; those of read heads come before those of write heads.
     """
     generator = torch.Generator().manual_seed(testing_seed(seed))
     inputs = task.sample(1, generator=generator, **difficulty).inputs.double()
-    model = copy.deepcopy(model).double()
-    logits, trace = run_traced(model, inputs)
+    machine: Any = copy.deepcopy(model).double()
+    if hasattr(machine, "at"):
+        machine = machine.at(
+            memory_locations=max(machine.settings["memory_locations"], len(inputs))
+        )
+    logits, trace = run_traced(machine, inputs)
     case = {"inputs": inputs, "logits": logits}
-    if hasattr(trace, "weighting"):
-        case["weightings"] = trace.weighting
+    if hasattr(trace, "write_weighting"):
+        case["weightings"] = torch.cat([trace.read_weighting, trace.write_weighting], dim=2)
+    elif hasattr(trace, "weighting"):  # one for each layer and head
+        case["weightings"] = trace.weighting.flatten(2, 3)
     return pack(case)

@@ -11,6 +11,8 @@ from typing import Any
 
 SCRIPTS = (
     "machines.js",
+    "transformer.js",
+    "dnc.js",
     "weights.js",
     "weights/catalogue.js",
     "tasks.js",

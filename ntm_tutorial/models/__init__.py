@@ -57,8 +57,9 @@ class Family:
         marker: its marker, as in matplotlib.
         dash: its line style, as in matplotlib.
         compiles: whether ``speed/`` has its steps fused and compiled.
-        start: names the tensors of a first state for the pages, whose playground runs the model
-            from them; None where it cannot.
+        start: names those tensors of a first state that were learned, or that differ from model
+            to model, for the pages, whose playground runs the model from them; None where it
+            cannot.
         baseline: whether it is what the others are compared with.
         beyond: whether it is younger than the paper.
     """
@@ -101,6 +102,10 @@ def _layers(layers: Iterable[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
     }
 
 
+def _empty(_: Any) -> dict[str, Tensor]:
+    return {}
+
+
 _OF_NTMS: dict[str, Any] = {"compiles": True, "start": _ntm_start}
 
 FAMILIES: dict[str, Family] = {
@@ -112,13 +117,14 @@ FAMILIES: dict[str, Family] = {
                **_OF_NTMS),
         Family("lstm", "LSTM", LSTMBaseline, {}, "#5b5f66", "^", (0, (4, 1.5)),
                start=lambda state: _layers(zip(*state, strict=True)), baseline=True),
-        Family("dnc", "DNC", DNC, {}, "#332288", ">", (0, (3, 1, 1, 1)), beyond=True),
+        Family("dnc", "DNC", DNC, {}, "#332288", ">", (0, (3, 1, 1, 1)), beyond=True,
+               start=lambda state: _layers(state.controller)),
         Family("transformer-none", "Transformer, no positions", Transformer, {"positions": "none"},
                "#666633", "h", (0, (2, 1)), beyond=True),
         Family("transformer-rope", "Transformer, RoPE", Transformer, {"positions": "rope"},
-               "#a6761d", "X", (0, (5, 1, 1, 1)), beyond=True),
+               "#a6761d", "X", (0, (5, 1, 1, 1)), beyond=True, start=_empty),
         Family("transformer-coupled", "Transformer, coupled positions", Transformer,
-               {"positions": "coupled"}, "#882255", "<", beyond=True),
+               {"positions": "coupled"}, "#882255", "<", beyond=True, start=_empty),
         Family("linear-attention", "Linear attention", FastWeights, {"rule": "add"}, "#cc79a7",
                "v", (0, (1, 1)), beyond=True),
         Family("delta", "Delta rule", FastWeights, {"rule": "delta"}, "#009e73", "D", beyond=True),

@@ -1,7 +1,8 @@
 /**
  * The book's machines in plain JavaScript: the Neural Turing Machine, with either controller and
- * any number of heads, and the LSTM. Equations stand in the paper's order, under the names that the
- * Python package gives them; the tests compare both, number by number.
+ * any number of heads, and the LSTM; younger ones stand in files of their own. Equations stand in the
+ * paper's order, under the names that the Python package gives them; the tests compare both, number
+ * by number.
  *
  * A vector is a Float64Array. So is a matrix, row after row; its width is that of the vector that
  * goes with it. Weights stay in single precision, as they were trained. State goes in and comes
@@ -197,6 +198,23 @@ const Machines = (() => {
     return found;
   }
 
+  /** Make a controller of either kind: it maps what is seen and a state to { hidden, state }. */
+  function controllerOf({ controller }, tensors) {
+    const isLstm = controller === "lstm";
+    const layers = countUp((k) => {
+      const prefix = `controller.layers.${k}.`;
+      if (!isLstm) return `${prefix}weight` in tensors && layerOf(tensors, prefix);
+      return (
+        `${prefix}weight_ih` in tensors && {
+          input: layerOf(tensors, prefix, "_ih"),
+          recurrent: layerOf(tensors, prefix, "_hh"),
+        }
+      );
+    });
+    const step = isLstm ? lstmLayers : tanhLayers;
+    return (seen, state) => step(layers, seen, state);
+  }
+
   const lstmStart = (tensors) =>
     countUp((k) => {
       const hidden = tensors[`start.hidden.${k}`];
@@ -212,18 +230,8 @@ const Machines = (() => {
     constructor(settings, tensors) {
       this.settings = settings;
       this.tensors = tensors;
-      const isLstm = settings.controller === "lstm";
-      this.layers = countUp((k) => {
-        const prefix = `controller.layers.${k}.`;
-        if (!isLstm) return `${prefix}weight` in tensors && layerOf(tensors, prefix);
-        return (
-          `${prefix}weight_ih` in tensors && {
-            input: layerOf(tensors, prefix, "_ih"),
-            recurrent: layerOf(tensors, prefix, "_hh"),
-          }
-        );
-      });
-      this.controller = isLstm ? lstmLayers : tanhLayers;
+      this.isRing = true; // its last location is beside the first
+      this.controller = controllerOf(settings, tensors);
       this.headLayer = layerOf(tensors, "heads.linear.");
       this.outputLayer = layerOf(tensors, "output.");
     }
@@ -273,7 +281,7 @@ const Machines = (() => {
     /** Run one step; return its logits and the state after it. */
     step(x, state) {
       const seen = concatenate(x, ...state.reads);
-      const control = this.controller(this.layers, seen, state.controller);
+      const control = this.controller(seen, state.controller);
       const { addresses, changes } = this.headParameters(control.hidden);
       const weightings = addresses.map((address, h) =>
         NTM.address(state.memory, state.weightings[h], address),
@@ -323,12 +331,15 @@ const Machines = (() => {
     }
   }
 
-  const build = (settings, tensors) =>
-    "memory_locations" in settings ? new NTM(settings, tensors) : new LSTM(settings, tensors);
+  /** Every kind of machine, by the name of its class in Python. */
+  const KINDS = { NTM, LSTMBaseline: LSTM };
+
+  /** Build a machine from what `pack_machine` in Python says of it, and its tensors. */
+  const build = ({ kind, settings }, tensors) => new KINDS[kind](settings, tensors);
 
   /** Yield every step of a run: its logits and the state after it. */
   function* run(machine, inputs) {
-    let state = machine.initialState();
+    let state = machine.initialState(inputs.length);
     for (const x of inputs) {
       const step = machine.step(x, state);
       state = step.state;
@@ -337,7 +348,8 @@ const Machines = (() => {
   }
 
   return {
-    sigmoid, cosineSimilarity, contentWeighting, interpolate, shift, sharpen, read, erase, add,
-    NTM, LSTM, build, run,
+    sigmoid, softplus, vector, softmax, concatenate, rowsOf, linear,
+    cosineSimilarity, contentWeighting, interpolate, shift, sharpen, read, erase, add,
+    controllerOf, layerOf, countUp, lstmStart, KINDS, build, run,
   };
 })();

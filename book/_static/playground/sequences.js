@@ -1,7 +1,7 @@
 /**
  * The playground of copy, repeat copy and associative recall, from which that of priority sort is
  * made: trained machines answer one above the other, and a step slider walks through the memory of
- * the first NTM among them.
+ * the first among them that has one.
  */
 "use strict";
 
@@ -23,12 +23,19 @@ const Sequences = (() => {
 
   // ---- What to say of weightings ----------------------------------------------------------------
 
-  /** Find the shortest stretch of the ring with all locations in use, and one more on each side. */
-  function usedStretch(steps, locations) {
+  /**
+   * Find the shortest stretch with all locations in use, and one more on each side; it may go round
+   * the end where the locations are a ring.
+   */
+  function usedStretch(steps, locations, isRing = true) {
     const used = Array.from({ length: locations }, (_, i) => i).filter((i) =>
       steps.some(({ state }) => state.weightings.some((w) => w[i] > USED)),
     );
     if (used.length === 0) return { first: 0, count: locations };
+    if (!isRing) {
+      const first = Math.max(used[0] - 1, 0);
+      return { first, count: Math.min(used.at(-1) + 2, locations) - first };
+    }
     const gapBefore = (place) =>
       (used[place] - used.at(place - 1) + locations) % locations || locations;
     const start = used.reduce((best, _, i) => (gapBefore(i) > gapBefore(best) ? i : best), 0);
@@ -91,7 +98,7 @@ const Sequences = (() => {
       this.wrong = new Panel("bits");
       this.writing = new Panel("locations");
       this.reading = new Panel("locations");
-      this.showWeightings(false);
+      this.writing.element.hidden = this.reading.element.hidden = true;
       this.element = make(
         "div",
         { class: "pg-lane", hidden: true },
@@ -99,10 +106,6 @@ const Sequences = (() => {
         this.note,
         this.outputs.element, this.wrong.element, this.writing.element, this.reading.element,
       );
-    }
-
-    showWeightings(areThere) {
-      for (const { element } of [this.writing, this.reading]) element.hidden = !areThere;
     }
 
     /** Say something, and offer to try again what did not work. */
@@ -149,7 +152,12 @@ const Sequences = (() => {
     }
 
     get hasMemory() {
-      return this.machine instanceof Machines.NTM;
+      return this.steps.length > 0 && "memory" in this.steps[0].state;
+    }
+
+    /** Whether the machine's memory is all that it has seen: its heads look at steps. */
+    get looksAtSteps() {
+      return !this.hasMemory && this.steps.length > 0 && "weightings" in this.steps[0].state;
     }
 
     paint(episode) {
@@ -167,13 +175,33 @@ const Sequences = (() => {
           Tasks.isWrong(steps[t].logits[row], episode.targets[t][row]);
         return wrong ? Interface.MARK : Interface.NOTHING;
       });
-      this.showWeightings(this.hasMemory);
+      this.writing.element.hidden = !this.hasMemory;
+      this.reading.element.hidden = !this.hasMemory && !this.looksAtSteps;
       if (this.hasMemory) this.paintWeightings(columns);
+      if (this.looksAtSteps) this.paintAttention(columns);
+    }
+
+    /** Say where the heads look most. */
+    tellAttention(t) {
+      const { weightings } = this.steps[t].state;
+      const most = Math.max(...weightings.map((w) => Math.max(...w)));
+      const step = weightings.find((w) => w.includes(most)).indexOf(most);
+      return `${this.label}: the largest weight of any head, ${most.toFixed(2)}, is on step ${step}.`;
+    }
+
+    paintAttention(columns) {
+      const label = `attention to steps 0 to ${columns - 1}, downwards: the largest of all heads`;
+      this.reading.paint(label, columns, columns, (row, t) =>
+        t < this.steps.length && row <= t
+          ? unit(largest(this.steps[t].state.weightings, row))
+          : Interface.NOTHING,
+      );
     }
 
     paintWeightings(columns) {
-      const { steps } = this, { memory_locations: N, read_heads } = this.machine.settings;
-      const { first, count } = (this.stretch = usedStretch(steps, N));
+      const { steps } = this, { read_heads } = this.machine.settings;
+      const N = steps[0].state.weightings[0].length;
+      const { first, count } = (this.stretch = usedStretch(steps, N, this.machine.isRing));
       const where = `locations ${first} to ${(first + count - 1) % N}, downwards`;
       const paint = (panel, kind, ofKind) =>
         panel.paint(`${kind} weighting, ${where}`, count, columns, (row, t) =>
@@ -207,8 +235,8 @@ const Sequences = (() => {
      *   the step that wrote the location that a head is on
      */
     show({ machine, stretch: { first, count }, steps }, t, source) {
-      const { memory_locations: N, memory_width: M, read_heads } = machine.settings;
-      const { memory, weightings } = steps[t].state;
+      const { memory_width: M, read_heads } = machine.settings;
+      const { memory, weightings } = steps[t].state, N = weightings[0].length;
       const reading = weightings.slice(0, read_heads), writing = weightings.slice(read_heads);
       const location = (column) => (first + column) % N;
       const bars = (panel, label, heads, colour) => {
@@ -237,7 +265,7 @@ const Sequences = (() => {
   class Playground {
     constructor(root, taskName) {
       this.task = Tasks[taskName];
-      const lanes = Tasks.MACHINES.map((machine) => new Lane(this.task, machine));
+      const lanes = (this.task.machines ?? Tasks.MACHINES).map((one) => new Lane(this.task, one));
       this.lanes = lanes.filter(({ name }) => Weights.has(name));
       const machines = this.lanes.map(({ model, label }) => ({
         name: model, label, start: model === (this.task.first ?? FIRST),
@@ -373,8 +401,10 @@ const Sequences = (() => {
       const lane = this.lanes.find(({ hasMemory, steps }) => hasMemory && steps.length > step);
       this.tape.element.hidden = !lane;
       const source = this.task.tellsSources && ((t) => this.task.phase(this.settings.values, t));
-      const heads = lane ? ` ${lane.label}: ${this.tape.show(lane, step, source)}` : "";
-      this.where.textContent = `Step ${step}: ${phase}.${heads}`;
+      const heads = lane ? [`${lane.label}: ${this.tape.show(lane, step, source)}`] : [];
+      const attending = this.lanes.filter((one) => one.looksAtSteps && one.steps.length > step);
+      const looks = attending.map((one) => one.tellAttention(step));
+      this.where.textContent = [`Step ${step}: ${phase}.`, ...heads, ...looks].join(" ");
     }
 
     start() {

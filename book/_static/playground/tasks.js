@@ -15,6 +15,13 @@ const Tasks = (() => {
     { model: "lstm", label: "LSTM" },
   ];
 
+  /** Who answers beside them, where the task says so. */
+  const YOUNGER = [
+    { model: "dnc", label: "DNC" },
+    { model: "transformer-rope", label: "Transformer, RoPE" },
+    { model: "transformer-coupled", label: "Transformer, coupled positions" },
+  ];
+
   /** Return dice that fall alike for the same seed: mulberry32, numbers in [0, 1). */
   function dice(seed) {
     let state = seed | 0;
@@ -68,6 +75,7 @@ const Tasks = (() => {
     trained: "Trained on lengths 1 to 20.",
     inputRows: BITS + 1,
     lookAt: 30, // the step shown at first
+    machines: [...MACHINES, ...YOUNGER],
     presets: [
       ["as trained", { length: 20 }],
       ["three times as long", { length: 60 }],

@@ -6,7 +6,7 @@
 "use strict";
 
 const Weights = (() => {
-  /** What `catalogue.js` knows, by name: settings, tensors, bits of a number, sums, characters. */
+  /** What `catalogue.js` knows, by name: kind, settings, tensors, bits of a number, sums, characters. */
   let catalogue = {};
   const machines = new Map();
   const arrived = new Map();
@@ -114,7 +114,7 @@ const Weights = (() => {
       text += found;
     }
     onProgress(1);
-    return Machines.build(entry.settings, unpack(entry, text));
+    return Machines.build(entry, unpack(entry, text));
   }
 
   /**
