@@ -27,6 +27,9 @@ LOG = logging.getLogger(__name__)
 WEB_ONLY = {"front-lede", "front-picture", "front-actions"}
 """Classes of what the front page shows and a book does not need: its title page says the same."""
 
+SHORT, LINE = 10, 10.6
+"""The most lines of an output that no page may break, and how high a line is, in points."""
+
 ELEMENTS = {
     "papersize": "a4paper",
     "pointsize": "10pt",
@@ -76,6 +79,9 @@ class Paper(SphinxPostTransform):
             self.list_cards(grid)
         for cell in having(self.document, "tag_hide-input"):
             drop(having(cell, "cell_input"))
+        for output in having(self.document, "cell_output"):
+            for printed in list(output.findall(nodes.literal_block)):
+                self.keep_together(printed)
         for page in list(self.document.findall(start_of_file)):
             if number := re.match(r"notebooks/(\d+)_", page["docname"]):
                 page.insert(0, raw(rf"\setcounter{{chapter}}{{{int(number[1]) - 1}}}"))
@@ -133,6 +139,12 @@ class Paper(SphinxPostTransform):
             cards += nodes.definition_list_item("", term, nodes.definition("", *body.children))
         grid.replace_self(cards)
 
+    def keep_together(self, printed: nodes.literal_block) -> None:
+        """Begin what a cell printed on a page that has room for it, unless it is long."""
+        lines = printed.astext().rstrip().count("\n") + 1
+        if lines <= SHORT:
+            insert_before(printed, rf"\needspace{{{LINE * (lines + 1):.0f}pt}}")
+
     def gather_solutions(self, page: nodes.Element) -> None:
         """Move the solutions to the end of their chapter, and say at each exercise where."""
         solutions = list(page.findall(solution_node))
@@ -147,7 +159,8 @@ class Paper(SphinxPostTransform):
                     exercise.children[0] += raw(rf"\solutionat{{{label}}}")
         drop(solutions)
         place.extend(solutions)
-        next(page.findall(nodes.section)).append(place)
+        room = raw(r"\needspace{14\baselineskip}")  # for the first box as well as the title
+        next(page.findall(nodes.section)).extend([room, place])
 
     def address(self, node: nodes.Node) -> str:
         """Return where the page that a node comes from is online."""
