@@ -305,8 +305,9 @@ The settings are those that trained the models in ``pretrained``.
 """
 
 # Trained in a small memory, and validated and tested in a larger one.
+_DNCS = ("dnc", "dnc-repaired")
 _DNC = Settings(
-    40_000, 16, 3e-3, Optimizer(betas=(0.9, 0.999), eps=1e-8), Schedule(decay=0.5),
+    16_000, 16, 3e-3, Optimizer(betas=(0.9, 0.999), eps=1e-8), Schedule(decay=0.5),
     Curriculum(mixed=False), Validation(every=4_000, sequences=64),
     callbacks=(Harden(0, memory_sizes=(32,)),),
 )  # fmt: skip
@@ -343,7 +344,7 @@ BEYOND: dict[tuple[str, str], Recipe] = {
         # What is retold in ticks asks for the same. Two heads: one may count, one may copy.
         Recipe("repeat-copy-ticks", "ntm-feedforward", None, _heads(2),
                _REPEAT.but(sequences=300_000, harden_after=150_000, ramp=40_000)),
-        Recipe("copy", "dnc", None, {"controller_size": 100, "memory_locations": 160}, _DNC),
+        *(Recipe("copy", model, None, {}, _DNC) for model in _DNCS),
         Recipe("dynamic-ngrams", "transformer-none", None, _CONTEXTS,
                _ATTENTION.but(sequences=16_000, batch_size=32, average=0.98, validate_every=800,
                               validation_sequences=64)),

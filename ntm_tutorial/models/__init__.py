@@ -106,7 +106,9 @@ def _empty(_: Any) -> dict[str, Tensor]:
     return {}
 
 
+_REPAIRS = ("masked", "deallocate", "sharp")
 _OF_NTMS: dict[str, Any] = {"compiles": True, "start": _ntm_start}
+_OF_DNCS: dict[str, Any] = {"beyond": True, "start": lambda state: _layers(state.controller)}
 
 FAMILIES: dict[str, Family] = {
     row.name: row
@@ -117,8 +119,10 @@ FAMILIES: dict[str, Family] = {
                **_OF_NTMS),
         Family("lstm", "LSTM", LSTMBaseline, {}, "#5b5f66", "^", (0, (4, 1.5)),
                start=lambda state: _layers(zip(*state, strict=True)), baseline=True),
-        Family("dnc", "DNC", DNC, {}, "#332288", ">", (0, (3, 1, 1, 1)), beyond=True,
-               start=lambda state: _layers(state.controller)),
+        Family("dnc", "DNC", DNC, dict.fromkeys(_REPAIRS, False), "#332288", ">",
+               (0, (3, 1, 1, 1)), **_OF_DNCS),
+        Family("dnc-repaired", "DNC, repaired", DNC, dict.fromkeys(_REPAIRS, True), "#6a51c7", "<",
+               **_OF_DNCS),
         Family("transformer-none", "Transformer, no positions", Transformer, {"positions": "none"},
                "#666633", "h", (0, (2, 1)), beyond=True),
         Family("transformer-rope", "Transformer, RoPE", Transformer, {"positions": "rope"},
