@@ -345,6 +345,8 @@ BEYOND: dict[tuple[str, str], Recipe] = {
         Recipe("repeat-copy-ticks", "ntm-feedforward", None, _heads(2),
                _REPEAT.but(sequences=300_000, harden_after=150_000, ramp=40_000)),
         *(Recipe("copy", model, None, {}, _DNC) for model in _DNCS),
+        *(Recipe("repeat-copy", model, None, {}, _DNC.but(sequences=32_000, ramp=8_000), _COUNT)
+          for model in _DNCS),
         Recipe("dynamic-ngrams", "transformer-none", None, _CONTEXTS,
                _ATTENTION.but(sequences=16_000, batch_size=32, average=0.98, validate_every=800,
                               validation_sequences=64)),
