@@ -1,6 +1,7 @@
 """The DNC against loops, written from Graves et al. (2016) and Csordás and Schmidhuber (2019)."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from ntm_tutorial import TASKS, evaluate
+from ntm_tutorial import TASKS, evaluate, pretrained
+from ntm_tutorial.lab import long_copies
 from ntm_tutorial.models.dnc import (
     DNC,
     FAINT,
@@ -17,6 +19,8 @@ from ntm_tutorial.models.dnc import (
     look_up,
     use,
 )
+from ntm_tutorial.recipes import recipe
+from ntm_tutorial.training import History
 from tests import loops
 from tests.each import each
 from tests.loops import Array
@@ -210,6 +214,11 @@ def test_links_lead_along_the_order_of_writing_and_back() -> None:
     assert link.sum(-1).max() <= 1 and link.sum(-2).max() <= 1
 
 
+def test_free_gates_start_closed() -> None:
+    told = build(read_heads=2)._instructions(torch.zeros(1, 5).double())
+    assert told.free_gate.max() < 0.05 and told.write_gate.min() > 0.3
+
+
 def test_deallocation_erases_what_is_freed() -> None:
     """The read head looks at one row and frees it; nothing is written."""
     plain, repaired = build(), build(deallocate=True)
@@ -239,6 +248,35 @@ def test_memory_may_be_larger_at_test() -> None:
     torch.testing.assert_close(model(inputs, model.initial_state(B, 20))[0], larger(inputs)[0])
     copier = DNC(9, 8, controller_size=5, memory_locations=4)
     assert evaluate(copier.at(memory_locations=12), TASKS["copy"], sequences=2, length=9)
+
+
+@all_shapes
+@torch.no_grad()
+def test_no_location_has_a_place_of_its_own(shape: dict[str, Any]) -> None:
+    """Rows that are dealt out anew, with all that belongs to them, change nothing."""
+    model, inputs = build(**shape), draw(2 * T, B, I)
+    _, state = model(inputs[:T])
+    order = torch.randperm(N, generator=torch.Generator().manual_seed(4))
+    dealt = state._replace(
+        memory=state.memory[:, order],
+        link=state.link[:, order][:, :, order],
+        **{
+            name: getattr(state, name)[..., order]
+            for name in ("usage", "precedence", "write_weighting", "read_weighting")
+        },
+    )
+    torch.testing.assert_close(model(inputs[T:], dealt)[0], model(inputs[T:], state)[0])
+
+
+def test_long_copies_are_recorded_once(tmp_path: Path) -> None:
+    plan = recipe("copy", "dnc").but(network={"controller_size": 4})
+    path = tmp_path / "copy_dnc" / "seed-07.safetensors"
+    pretrained.save_file(path, plan.build(), plan, History(), seed=7)
+    file, lengths = tmp_path / "record.json", {3: 2}
+    found = long_copies.record(tmp_path, file, lengths)
+    assert set(found["copy_dnc/seed-07"]["3"]) == {"sequences", "perfect", "mean_wrong"}
+    path.write_bytes(b"")  # what was tested is not looked at again
+    assert long_copies.record(tmp_path, file, lengths) == found
 
 
 @all_shapes

@@ -22,6 +22,9 @@ from ntm_tutorial.controllers import CONTROLLERS, ControllerState
 FAINT = 1e-6
 """What an empty memory holds, and the least usage: at 0, gradients would be infinite."""
 
+CLOSED = 4.0
+"""How far below zero the free gates start."""
+
 
 class DNCState(NamedTuple):
     """All that a DNC carries from one step to the next."""
@@ -227,12 +230,23 @@ class DNC(nn.Module):
         self.groups = _groups(self.settings)
         self.instruct = nn.Linear(size, sum(_width(group) for group in self.groups))
         self.output = nn.Linear(size + reads_size, self.output_size)
-        self.controller.reset_parameters()
+        self._start()
 
     def reset_parameters(self) -> None:
         """Draw all weights anew, as when the machine was built."""
-        for part in (self.controller, self.instruct, self.output, self.controller):
+        for part in (self.controller, self.instruct, self.output):
             part.reset_parameters()
+        self._start()
+
+    def _start(self) -> None:
+        """Start with free gates nearly closed.
+
+        While a machine listens its read heads look everywhere, and with open gates they would free,
+        or even erase, a little of everything that was written.
+        """
+        self.controller.reset_parameters()
+        first = _width(self.groups[0])
+        self.instruct.bias.data[first : first + self.settings["read_heads"]] -= CLOSED
 
     def at(self, *, memory_locations: int) -> "DNC":
         """Return this machine, weights shared, with another number of memory locations.
