@@ -8,7 +8,14 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from ntm_tutorial.checks import check_logits, check_positive
+from ntm_tutorial.checks import (
+    check_inputs,
+    check_logits,
+    check_number,
+    check_positive,
+    telling,
+    whole,
+)
 from ntm_tutorial.tasks.associative_recall import AssociativeRecall
 from ntm_tutorial.tasks.base import Episode
 from ntm_tutorial.tasks.repeat_copy import RepeatCopy
@@ -47,6 +54,7 @@ class Mistakes(NamedTuple):
         return (self.copied.sum(1) == 0).long().cumprod(0).sum(0)
 
 
+@telling
 def mistakes(logits: Float[Tensor, "T B O"], episode: Episode) -> Mistakes:
     """Sort the wrong bits of repeat copies; ``copied`` and ``end`` add up to ``wrong_bits``.
 
@@ -71,6 +79,7 @@ def mistakes(logits: Float[Tensor, "T B O"], episode: Episode) -> Mistakes:
 # --- associative recall -------------------------------------------------------------------------
 
 
+@telling
 def phase(step: int, items: int) -> str:
     """Say in words what comes in, or is due, at a step of a sequence of so many items.
 
@@ -81,10 +90,7 @@ def phase(step: int, items: int) -> str:
     """
     check_positive(items=items)
     span = AssociativeRecall.item_length + 1
-    last = span * (items + 2) - 1
-    if not 0 <= step <= last:
-        raise ValueError(f"step: expected 0 to {last}, got {step}")
-    item, part = divmod(step, span)
+    item, part = divmod(whole("step", step, 0, span * (items + 2) - 1), span)
     if item > items:
         after = step - span * (items + 1)
         return f"vector {after} of the answer is due" if after else "delimiter after the query"
@@ -95,6 +101,7 @@ def phase(step: int, items: int) -> str:
     return f"delimiter after item {item}" + " and before the query" * (item == items)
 
 
+@telling
 def last_written(memory: Float[Tensor, "T B N M"], least: float = 0.5) -> Int[Tensor, "T B N"]:
     """Return for each location, at each step, the last step that wrote there; -1 for none.
 
@@ -106,7 +113,9 @@ def last_written(memory: Float[Tensor, "T B N M"], least: float = 0.5) -> Int[Te
     Raises:
         ValueError: if ``least`` is not positive.
     """
-    if not least > 0:
+    check_inputs("memory", memory, ("T", "B", "N", "M"))
+    least = check_number("least", least)
+    if least <= 0:
         raise ValueError(f"least: expected a positive number, got {least}")
     wrote = memory.diff(dim=0).norm(dim=-1) >= least
     steps = torch.arange(1, len(memory), device=memory.device)[:, None, None]
@@ -117,6 +126,7 @@ def last_written(memory: Float[Tensor, "T B N M"], least: float = 0.5) -> Int[Te
 # --- priority sort ------------------------------------------------------------------------------
 
 
+@telling
 def right_rows(logits: Float[Tensor, "T B O"], episode: Episode) -> Bool[Tensor, "A B"]:
     """Tell for each answer whether its vector is right, with all its bits; a logit above 0 says 1.
 
@@ -149,6 +159,7 @@ class Fit(NamedTuple):
     locations: Int[Tensor, "T B"]
 
 
+@telling
 def fit_heads(weighting: Float[Tensor, "T B H N"], x: Float[Tensor, "T B"]) -> list[Fit]:
     """Fit a line to each head's locations by least squares; the closest fit comes first.
 
@@ -162,8 +173,11 @@ def fit_heads(weighting: Float[Tensor, "T B H N"], x: Float[Tensor, "T B"]) -> l
     Raises:
         ValueError: if ``x`` has not one number for each step and sequence, or all are equal.
     """
+    check_inputs("weighting", weighting, ("T", "B", "H", "N"))
     if x.shape != weighting.shape[:2]:
         raise ValueError(f"x: expected shape {tuple(weighting.shape[:2])}, got {tuple(x.shape)}")
+    if x.is_complex():
+        raise ValueError(f"x: expected real numbers, got {x.dtype}")
     numbers = x.flatten().cpu().double().numpy()
     if np.ptp(numbers) == 0:
         raise ValueError(f"x: expected numbers that differ, got {x.flatten()[0]:g} everywhere")
@@ -177,6 +191,7 @@ def fit_heads(weighting: Float[Tensor, "T B H N"], x: Float[Tensor, "T B"]) -> l
     return sorted(fits, key=lambda fit: -fit.r_squared)
 
 
+@telling
 def fit_writes(
     weighting: Float[Tensor, "T B H N"], priorities: Float[Tensor, "L B"]
 ) -> tuple[int, Fit]:
@@ -187,11 +202,18 @@ def fit_writes(
     Raises:
         ValueError: if the priorities are all equal, or there are not so many steps.
     """
+    check_inputs("weighting", weighting, ("T", "B", "H", "N"))
+    check_inputs("priorities", priorities, ("L", weighting.shape[1]))
     items = len(priorities)
+    if priorities.min() == priorities.max():
+        raise ValueError("priorities: expected numbers that differ, got the same everywhere")
+    if len(weighting) <= items:
+        raise ValueError(f"weighting: expected more than {items} steps, got {len(weighting)}")
     fits = ((late, fit_heads(weighting[late : late + items], priorities)[0]) for late in (0, 1))
     return max(fits, key=lambda pair: pair[1].r_squared)
 
 
+@telling
 def unroll(locations: Int[Tensor, "*any"], count: int) -> Int[Tensor, "*any"]:
     """Cut the ring of memory locations in its widest unused stretch, so that neighbours are near.
 
@@ -200,7 +222,9 @@ def unroll(locations: Int[Tensor, "*any"], count: int) -> Int[Tensor, "*any"]:
     Raises:
         ValueError: if there is none, or one is not from 0 to ``count - 1``.
     """
-    if locations.numel() == 0 or locations.min() < 0 or locations.max() >= count:
+    count, kind = whole("count", count), locations.dtype
+    is_whole = not kind.is_floating_point and not kind.is_complex and kind != torch.bool
+    if not (is_whole and locations.numel() and 0 <= locations.min() <= locations.max() < count):
         raise ValueError(f"locations: expected numbers from 0 to {count - 1}, got {locations}")
     start = after_gap(locations.unique().tolist(), count)
     return (locations - start) % count + start

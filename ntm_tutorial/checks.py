@@ -1,16 +1,36 @@
 """Clear words about bad input, said in one way."""
 
+import functools
+import inspect
 import math
 import operator
 import sys
+from collections.abc import Callable, Collection, Iterable, Mapping
 from numbers import Real
-from typing import Any, cast
+from types import UnionType
+from typing import (
+    Any,
+    Literal,
+    ParamSpec,
+    SupportsIndex,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import torch
 from torch import Tensor
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 LARGEST = 2**62
 """No size, count or seed is larger: PyTorch could not hold it."""
+DEEPEST = 1_000
+"""No more layers: each is built by itself, so that a slip of a few zeros would seem to hang."""
 
 
 def whole(name: str, value: Any, least: int | None = 1, most: int | None = None) -> int:
@@ -35,14 +55,20 @@ def whole(name: str, value: Any, least: int | None = 1, most: int | None = None)
 
 
 def check_positive(**sizes: Any) -> dict[str, int]:
-    """Return sizes as Python's own whole numbers; refuse what is none of at least 1."""
-    return {name: whole(name, size) for name, size in sizes.items()}
+    """Return sizes as Python's own whole numbers; refuse what is none of at least 1.
+
+    Of what is called ``...layers`` there are at most ``DEEPEST``.
+    """
+    return {
+        name: whole(name, size, most=DEEPEST if name.endswith("layers") else None)
+        for name, size in sizes.items()
+    }
 
 
 def check_number(
     name: str, value: Any, least: float | int = -math.inf, most: float | int = math.inf
-) -> None:
-    """Refuse what is not a finite number from ``least`` to ``most``.
+) -> float:
+    """Return a finite number from ``least`` to ``most``; refuse what is none.
 
     Raises:
         ValueError: naming the argument, what was given and what is allowed.
@@ -50,6 +76,7 @@ def check_number(
     number = isinstance(value, Real) and not isinstance(value, bool)
     if not (number and least <= value <= most and abs(value) <= sys.float_info.max):
         raise ValueError(f"{name}: expected a number{_range(least, most)}, got {value!r}")
+    return float(value)
 
 
 def _range(least: float, most: float) -> str:
@@ -118,6 +145,88 @@ def check_kind(name: str, value: Any, kind: type | tuple[type, ...]) -> None:
         raise ValueError(f"{name}: expected {wanted}, got {_told(value)}")
 
 
+def telling(function: Callable[P, R]) -> Callable[P, R]:
+    """Let a function that fails name the argument that is not of its annotated kind.
+
+    Kinds are looked at only once it has failed in words that name none, so that a call that goes
+    well costs nothing.
+
+    Raises:
+        ValueError: naming the argument, what was given and what is allowed.
+    """
+
+    @functools.wraps(function)
+    def told(*args: P.args, **settings: P.kwargs) -> R:
+        try:
+            return function(*args, **settings)
+        except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+            signature = inspect.signature(function)
+            if str(error).partition(":")[0] in signature.parameters:
+                raise
+            try:
+                given = signature.bind(*args, **settings).arguments
+            except TypeError:  # too many arguments or too few, which Python tells by name
+                raise error from None
+            hints = get_type_hints(function)
+            for name, value in given.items():
+                kind, how = hints.get(name, Any), signature.parameters[name].kind
+                several = {name: value}
+                if how is inspect.Parameter.VAR_KEYWORD:
+                    several = value
+                elif how is inspect.Parameter.VAR_POSITIONAL:
+                    several = {f"{name}[{place}]": one for place, one in enumerate(value)}
+                for one, part in several.items():
+                    if not _is(part, kind):
+                        raise ValueError(
+                            f"{one}: expected {_worded(kind)}, got {_told(part)}"
+                        ) from error
+            raise
+
+    return told
+
+
+def _is(value: Any, kind: Any) -> bool:
+    """Tell whether a value is of an annotated kind, and what it holds too."""
+    origin, parts = get_origin(kind), get_args(kind)
+    if kind is Any or isinstance(kind, TypeVar):
+        return True
+    if origin in (Union, UnionType):
+        return any(_is(value, part) for part in parts)
+    if origin is Literal:
+        return isinstance(value, str) and value in parts
+    if hasattr(kind, "array_type"):  # jaxtyping's Float[Tensor, "T B"]
+        return isinstance(value, kind.array_type) and not value.is_meta
+    if kind is float:
+        return isinstance(value, Real) and not isinstance(value, bool)
+    if kind is int or kind is SupportsIndex:
+        counts = isinstance(value, SupportsIndex) and not getattr(value, "ndim", 0)
+        return counts and not isinstance(value, bool | type)
+    try:
+        fits = isinstance(value, origin or kind)
+    except TypeError:  # no kind that can be looked at
+        return True
+    if not fits or not parts or origin is type or not isinstance(value, Iterable):
+        return fits
+    if isinstance(value, str):
+        return kind is str
+    if isinstance(value, Mapping):
+        return all(_is(one, parts[0]) and _is(other, parts[1]) for one, other in value.items())
+    if isinstance(value, tuple) and Ellipsis not in parts and origin is tuple:
+        return len(value) == len(parts) and all(map(_is, value, parts))
+    return not isinstance(value, Collection) or all(_is(one, parts[0]) for one in value)
+
+
+def _worded(kind: Any) -> str:
+    """Write an annotated kind as its reader would."""
+    if hasattr(kind, "array_type"):
+        return f"a tensor ({kind.dim_str})"
+    parts = [_worded(part) for part in get_args(kind)]
+    if get_origin(kind) in (Union, UnionType):
+        return " or ".join(parts)
+    name = getattr(kind, "__name__", str(kind))
+    return f"{name}[{', '.join(parts)}]" if parts else name
+
+
 def check_state(state: Any, shapes: Any, like: Tensor, part: str = "") -> None:
     """Refuse a state, or ``part`` of one, that is not built as ``shapes`` says.
 
@@ -129,10 +238,11 @@ def check_state(state: Any, shapes: Any, like: Tensor, part: str = "") -> None:
     """
     its = f"as its {part} " * bool(part)
     if isinstance(shapes, torch.Size):
-        if not isinstance(state, Tensor) or state.shape != shapes or not _same_type(state, like):
+        fits = isinstance(state, Tensor) and (state.shape, state.device) == (shapes, like.device)
+        if not (fits and _same_type(state, like)):
             raise ValueError(
                 f"state: expected {its}a tensor of shape {tuple(shapes)}, {like.dtype}, for this "
-                f"model and batch, got {_told(state)}"
+                f"model and batch, on its device, got {_told(state)}"
             )
     elif type(state) is not type(shapes) or len(state) != len(shapes):
         raise ValueError(
@@ -148,7 +258,7 @@ def check_state(state: Any, shapes: Any, like: Tensor, part: str = "") -> None:
 def _told(value: Any) -> str:
     """Name a value in a few words."""
     if isinstance(value, Tensor):
-        return f"{tuple(value.shape)}, {value.dtype}"
+        return f"{tuple(value.shape)}, {value.dtype}" + ", without values" * value.is_meta
     if isinstance(value, tuple | list):
         return f"a {type(value).__name__} of {len(value)}"
     return repr(value)[:80]

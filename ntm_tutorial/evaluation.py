@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from ntm_tutorial.checks import check_kind, check_logits, check_together, whole
+from ntm_tutorial.checks import check_kind, check_logits, check_together, telling, whole
 from ntm_tutorial.tasks import Episode, Task
 from ntm_tutorial.tasks.base import Difficulty, per_sequence
 
@@ -140,6 +140,7 @@ class Evaluation:
         return self.wrong.sum().item() / self.asked.sum().item()
 
 
+@telling
 @torch.no_grad()
 def evaluate(
     model: nn.Module,
@@ -247,6 +248,7 @@ def speak(model: Any, episode: Episode, heard: slice) -> Float[Tensor, "T B O"]:
     return torch.stack(logits)
 
 
+@telling
 def sweep(
     model: nn.Module, task: Task, name: str, values: Iterable[int], **settings: SupportsIndex
 ) -> dict[int, Evaluation]:
@@ -262,6 +264,7 @@ def sweep(
     return {value: evaluate(model, task, **settings, **{name: value}) for value in values}
 
 
+@telling
 def grid(
     model: nn.Module,
     task: Task,
@@ -324,6 +327,7 @@ class TrainingMap(dict[tuple[int, ...], Evaluation]):
         return self.share_perfect >= SOLVED
 
 
+@telling
 def training_map(
     model: nn.Module, task: Task, *, sequences: SupportsIndex = 200, seed: SupportsIndex = 0
 ) -> TrainingMap:
@@ -352,6 +356,7 @@ def training_cells(task: Task) -> list[tuple[int, ...]]:
     return list(itertools.product(*(range(low, high + 1) for low, high in ends)))
 
 
+@telling
 def solved(
     model: nn.Module, task: Task, *, sequences: SupportsIndex = 200, seed: SupportsIndex = 0
 ) -> bool:
@@ -365,6 +370,7 @@ def solved(
     return training_map(model, task, sequences=sequences, seed=seed).solved
 
 
+@telling
 def validation_episode(
     task: Task,
     seed: SupportsIndex,

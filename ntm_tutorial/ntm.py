@@ -13,7 +13,13 @@ from torch import Tensor, nn
 
 from ntm_tutorial import addressing, starts
 from ntm_tutorial import memory as memory_ops
-from ntm_tutorial.checks import check_inputs, check_number, check_positive, check_state, whole
+from ntm_tutorial.checks import (
+    check_inputs,
+    check_number,
+    check_positive,
+    check_state,
+    whole,
+)
 from ntm_tutorial.controllers import CONTROLLERS, ControllerState
 from ntm_tutorial.heads import HeadParameters, Heads
 
@@ -320,7 +326,7 @@ def _checked(settings: dict[str, Any]) -> dict[str, Any]:
     """Refuse settings out of range; return them with sizes as Python's own whole numbers."""
     others = ("controller", "shift_range", "learned_memory", "memory_periods")
     sizes = check_positive(**{name: size for name, size in settings.items() if name not in others})
-    if settings["controller"] not in CONTROLLERS:
+    if str(settings["controller"]) not in CONTROLLERS:
         raise ValueError(
             f"controller: expected one of {sorted(CONTROLLERS)}, got {settings['controller']!r}"
         )

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ntm_tutorial import pretrained
+from ntm_tutorial.checks import telling
 from ntm_tutorial.evaluation import testing_seed
 from ntm_tutorial.models import FAMILIES, SequenceModel, family_of, run_traced
 from ntm_tutorial.tasks import Task
@@ -33,6 +34,7 @@ def playable() -> list[tuple[str, str]]:
     return [pair for pair in pretrained.available() if FAMILIES[pair[1]].start is not None]
 
 
+@telling
 def write(folder: str | Path) -> list[Path]:
     """Write every such model as scripts, and ``catalogue.js``, which lists them.
 
@@ -68,6 +70,7 @@ def write(folder: str | Path) -> list[Path]:
     return written
 
 
+@telling
 def pack_machine(model: nn.Module) -> Pack:
     """Pack all that a machine computes with, the name of its class, and its ``settings``.
 
@@ -87,6 +90,7 @@ def pack_machine(model: nn.Module) -> Pack:
     return pack(tensors) | {"kind": type(model).__name__, "settings": model.settings}
 
 
+@telling
 def pack(tensors: dict[str, Tensor]) -> Pack:
     """Write tensors as text that ``Weights.unpack`` reads in the browser.
 
@@ -97,8 +101,10 @@ def pack(tensors: dict[str, Tensor]) -> Pack:
         tensors: by name, of any shape; the browser gets them flat, row after row.
 
     Raises:
-        ValueError: if a number is none (NaN).
+        ValueError: if there is no tensor, or a number is none (NaN).
     """
+    if not tensors:
+        raise ValueError("tensors: expected some, got none")
     flat = torch.cat([tensor.detach().cpu().flatten().double() for tensor in tensors.values()])
     types = (torch.float16, torch.float32, torch.float64)
     if bool(flat.isnan().any()):
@@ -111,6 +117,7 @@ def pack(tensors: dict[str, Tensor]) -> Pack:
     }
 
 
+@telling
 @torch.no_grad()
 def golden_case(model: nn.Module, task: Task, seed: int = 0, **difficulty: int) -> Pack:
     """Let PyTorch compute what the browser has to compute too, in double precision as it does.

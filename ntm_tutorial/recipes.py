@@ -10,7 +10,7 @@ from torch import nn
 
 from ntm_tutorial import speed
 from ntm_tutorial.callbacks import Average, Harden, Settle
-from ntm_tutorial.checks import whole
+from ntm_tutorial.checks import telling, whole
 from ntm_tutorial.models import FAMILIES, family
 from ntm_tutorial.settings import (
     Curriculum,
@@ -174,6 +174,7 @@ class Recipe:
         return ours | {READS: range(task.input_size, end)}
 
 
+@telling
 def recipe(task_name: str, model_name: str) -> Recipe:
     """Look up the recipe for a task and a model.
 
@@ -392,6 +393,7 @@ LIVES: dict[str, Recipe] = {plan.model: plan for plan in (LIVE, LIVE_LSTM)}
 """Both, by model."""
 
 
+@telling
 def live(model_name: str) -> Recipe:
     """Look up the recipe that learns copy in the shortest time.
 

@@ -15,6 +15,8 @@ from ntm_tutorial.tasks import Episode, Task
 from ntm_tutorial.tasks.base import Difficulty
 
 OPTIMIZERS = ("adam", "rmsprop")
+LARGEST_BATCH = 100_000
+"""No batch, and no validation, has more sequences: it would not fit into memory."""
 RAMP_START = 0.2
 """The share of the training range, from its easy end, where a ramp starts."""
 
@@ -287,6 +289,10 @@ def _checked(given: dict[str, Any]) -> dict[str, Any]:
     found = dict(given)
     for name in ("sequences", "rounds", "batch_size", "validate_every", "validation_sequences"):
         found[name] = whole(name, given[name])
+    most = {"batch_size": LARGEST_BATCH, "validation_sequences": LARGEST_BATCH}
+    for name, limit in (most | {"rounds": found["sequences"]}).items():
+        if found[name] > limit:
+            raise ValueError(f"{name}: expected at most {limit:,}, got {found[name]:,}")
     found["ramp"] = whole("ramp", given["ramp"], 0)
     if given["harden_after"] is not None:
         found["harden_after"] = whole("harden_after", given["harden_after"], 0)

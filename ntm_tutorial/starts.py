@@ -10,15 +10,23 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ntm_tutorial.checks import check_number, check_positive, telling
 from ntm_tutorial.heads import Heads
 
 
+@telling
 def first_rows(locations: int, width: int, periods: float = 0.0) -> Float[Tensor, "N M"]:
     """Draw independent rows or, with ``periods``, rows that change little by little.
 
     Each column is then a wave with at most so many periods. Either way a cell's mean is 0 and its
     standard deviation 1.
+
+    Raises:
+        ValueError: if a size is not positive, or ``periods`` is not from 0 to a million.
     """
+    sizes = check_positive(locations=locations, width=width)
+    locations, width = sizes["locations"], sizes["width"]
+    periods = check_number("periods", periods, 0, 1e6)
     if not periods:
         return torch.randn(width, locations).T.contiguous()
     frequency, phase = periods * torch.rand(width, 1), torch.rand(width, 1)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import secrets
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialize
 from torch import Tensor
 
+from ntm_tutorial.checks import telling
+
 Tensors = dict[str, Tensor]
 
 
+@telling
 def save(path: str | Path, tensors: Tensors, about: dict[str, Any]) -> None:
     """Write tensors, of any shape, and a description; replace an older file once all is on disk.
 
@@ -33,6 +37,7 @@ def save(path: str | Path, tensors: Tensors, about: dict[str, Any]) -> None:
     _write(path, serialize(tensors, {"about": text, "digest": _digest(tensors, text)}))
 
 
+@telling
 def write_text(path: str | Path, text: str) -> None:
     """Write a text file; replace an older one once all is on disk.
 
@@ -55,6 +60,20 @@ def check_file(path: str | Path) -> Path:
     return path
 
 
+def check_folder(folder: str | Path) -> None:
+    """Make a folder where there is none; refuse one in which no file can be written.
+
+    Raises:
+        OSError: saying why.
+    """
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OSError(f"{folder}: cannot be written: {error.strerror or error}") from error
+
+
 def _write(path: str | Path, content: bytes) -> None:
     path = check_file(path)
     temporary = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
@@ -70,6 +89,7 @@ def _write(path: str | Path, content: bytes) -> None:
         raise OSError(f"{path}: cannot be written: {reason}") from error
 
 
+@telling
 def load(path: str | Path) -> tuple[Tensors, dict[str, Any]]:
     """Read what ``save`` wrote: tensors of any shape, and their description.
 

@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 from ntm_tutorial import checkpoint as checkpoints
 from ntm_tutorial import speed, storage
 from ntm_tutorial.callbacks import Callback
-from ntm_tutorial.checks import whole
+from ntm_tutorial.checks import check_kind, telling, whole
 from ntm_tutorial.evaluation import (
     answer,
     bits_per_sequence,
@@ -51,11 +51,13 @@ class History:
     validation_wrong: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
 
+    @telling
     def reached(self, bits: float) -> int | None:
         """Return after how many sequences the validation cost first fell to ``bits``, if it did."""
         pairs = zip(self.sequences, self.validation_bits, strict=True)
         return next((seen for seen, cost in pairs if cost <= bits), None)
 
+    @telling
     def sustained(self, bits: float, sequences: int) -> int | None:
         """Return after how many sequences the validation cost fell to ``bits`` and stayed there.
 
@@ -72,6 +74,7 @@ class History:
                 return start
         return None
 
+    @telling
     def relapses(self, bits: float, above: float = 1.0) -> int:
         """Count how often the validation cost rose above ``above`` after it was at most ``bits``.
 
@@ -86,6 +89,7 @@ class History:
         return count
 
 
+@telling
 def train(
     model: nn.Module,
     task: Task,
@@ -142,6 +146,8 @@ def train(
         FloatingPointError: if the gradient is not finite; the weights are those before the step.
             With weight noise, only after ``PATIENCE`` such batches in a row; one is skipped.
     """
+    for name, value in (("compile", compile), ("progress", progress)):
+        check_kind(name, value, bool)  # the word "no" would be taken for a yes
     if not isinstance(optimizer, Optimizer):
         optimizer, settings = Optimizer(), settings | {"optimizer": optimizer}
     groups = Settings(
@@ -315,11 +321,14 @@ def loss_of(logits: Float[Tensor, "T B O"], episode: Episode) -> Float[Tensor, "
 
 
 def check_run(model: nn.Module, task: Task, settings: Settings) -> None:
-    """Refuse validation outside the training range, and callbacks that do not fit the model.
+    """Refuse validation outside the training range, and what does not fit the model or is none.
 
     Raises:
         ValueError: naming the setting.
     """
+    check_kind("model", model, nn.Module)
+    if not any(weight.requires_grad for weight in model.parameters()):
+        raise ValueError("model: expected weights to train, got none")
     for one in settings.callbacks:
         one.check(model)
     for name, value in (settings.validation.difficulty or {}).items():

@@ -40,7 +40,9 @@ class TestPhase:
     @pytest.mark.bad_input
     @each("step", [-1, 16])
     def test_there_is_no_such_step(self, step: int) -> None:
-        with pytest.raises(ValueError, match=rf"^step: expected 0 to 15, got {step}"):
+        with pytest.raises(
+            ValueError, match=rf"^step: expected a whole number from 0 to 15, got {step}"
+        ):
             phase(step, 2)
 
 

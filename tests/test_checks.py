@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ntm_tutorial import NTM, LSTMBaseline, NTMState, pretrained, speed
 from ntm_tutorial.addressing import cosine_similarity
-from ntm_tutorial.checks import check_number, whole
+from ntm_tutorial.checks import check_number, telling, whole
 from ntm_tutorial.recipes import RECIPES
 from tests.each import each
 
@@ -24,6 +24,12 @@ def machine(controller: str = "lstm", **changes: Any) -> NTM:
 
 
 class TestWholeNumbers:
+    def test_many_layers_do_not_hang(self) -> None:
+        for build in (lambda: LSTMBaseline(I, O, layers=10**9),
+                      lambda: machine(controller_layers=10**9)):  # fmt: skip
+            with pytest.raises(ValueError, match=r"layers: expected .* from 1 to 1000, got 10{9}$"):
+                build()
+
     @each("kind", [int, np.int64, np.uint8, torch.tensor, np.array])
     def test_every_kind_is_taken(self, kind: Any) -> None:
         number = whole("size", kind(7))
@@ -147,6 +153,38 @@ class TestNumberTypes:
                 assert logits.dtype == torch.float64
         finally:
             torch.set_default_dtype(torch.float32)
+
+
+class TestTelling:
+    @staticmethod
+    @telling
+    def mean(
+        table: dict[str, list[float]], key: str | None = None, *, at: int = 0, **more: int
+    ) -> float:
+        return sum(table[key or "a"]) / len(table["a"]) + at + sum(more.values())
+
+    @each(
+        ("given", "said"),
+        [
+            ({"table": 3}, r"table: expected dict\[str, list\[float\]\], got 3"),
+            ({"table": {"a": ["x"]}}, "table: expected dict"),
+            ({"table": {"a": [1.0]}, "at": "x"}, "at: expected int, got 'x'"),
+            ({"table": {"a": [1.0]}, "key": 5}, "key: expected str or NoneType, got 5"),
+            ({"table": {"a": [1.0]}, "b": None}, "b: expected int, got None"),
+        ],
+    )
+    def test_what_is_of_another_kind_is_named(self, given: dict[str, Any], said: str) -> None:
+        with pytest.raises(ValueError, match=f"^{said}"):
+            self.mean(**given)
+
+    def test_other_errors_stay_as_they_are(self) -> None:
+        with pytest.raises(KeyError, match="z"):
+            self.mean({"a": [1.0]}, "z")
+        with pytest.raises(ZeroDivisionError):
+            self.mean({"a": []})
+        with pytest.raises(TypeError, match="missing 1 required positional argument: 'table'"):
+            self.mean()
+        assert self.mean({"a": [1.0]}, at=1, b=2) == 4
 
 
 def test_reset_draws_what_a_new_model_has() -> None:

@@ -138,7 +138,7 @@ class TestFits:
             fit_heads(weighting([[1], [2]], 4), torch.zeros(3, 1))
         with pytest.raises(ValueError, match=r"^x: expected numbers that differ, got 0\.5"):
             fit_heads(weighting([[1], [2]], 4), torch.full((2, 1), 0.5))
-        with pytest.raises(ValueError, match=r"^x: expected shape"):
+        with pytest.raises(ValueError, match=r"^weighting: expected more than 3 steps, got 2"):
             fit_writes(weighting([[1], [2]], 4), torch.rand(3, 1))
 
     @each(

@@ -123,7 +123,10 @@ class TestRuns:
     @each(
         ("line", "message"),
         [
-            ("copy ntm-lstm --set speed=3", "settings: expected one of sequences, .* got 'speed'"),
+            (
+                "copy ntm-lstm --set speed=3",
+                r"settings \(--set\): expected one of sequences, .* got 'speed'",
+            ),
             ("copy lstm --set network.memory_width=3", "network.hidden_size, .*memory_width"),
             ("copy lstm --set seed=3", "got 'seed'"),
             ("copy lstm --set ramp", "--set: expected NAME=VALUE or .* got 'ramp'"),

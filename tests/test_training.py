@@ -833,9 +833,24 @@ class TestBadInput:
                 with pytest.raises(ValueError, match=refusal):
                     train(small(), COPY, **RUN | {name: value})
 
+    @pytest.mark.parametrize("name", ["batch_size", "validation_sequences", "rounds"])
+    def test_a_slip_of_some_zeros(self, name: str) -> None:
+        with pytest.raises(ValueError, match=f"^{name}: expected at most .*, got 10,000,000,000$"):
+            train(small(), COPY, **RUN | {name: 10**10})
+
     def test_a_setting_that_there_is_not(self) -> None:
         with pytest.raises(TypeError, match=r"^no setting is called 'epsilonn'; expected one of"):
             train(small(), COPY, **RUN, epsilonn=1e-8)
+
+    @pytest.mark.parametrize("name", ["compile", "progress"])
+    def test_a_word_is_no_yes(self, name: str) -> None:
+        with pytest.raises(ValueError, match=f"^{name}: expected bool, got 'no'"):
+            train(small(), COPY, **RUN | {name: "no"})
+
+    def test_nothing_to_train(self) -> None:
+        for model in (small().requires_grad_(False), nn.Identity()):
+            with pytest.raises(ValueError, match=r"^model: expected weights to train, got none"):
+                train(model, COPY, **RUN)
 
     def test_a_checkpoint_where_no_file_can_be(self, tmp_path: Path) -> None:
         with pytest.raises(ValueError, match=r"^path: expected a file"):

@@ -131,7 +131,11 @@ def train_command(options: argparse.Namespace) -> int:
     for option, file in (("--output", output), ("--checkpoint", checkpoint)):
         if output == checkpoint or (file.exists() and not file.is_file()):
             raise ValueError(f"{option}: expected a file of its own, got {file}")
+        with _named(option):
+            storage.check_folder(file.parent)
     if checkpoint.exists():
+        with _named("--checkpoint"):
+            storage.load(checkpoint)
         print(f"Going on from {checkpoint}.", file=sys.stderr)
     model = plan.build(seed).to(options.device)
     try:
@@ -166,6 +170,8 @@ def sweep_command(options: argparse.Namespace) -> int:
     if options.stored:
         sweeps.score_stored(wanted, folder, progress=options.progress)
     elif not options.summary:
+        with _named("--output"):
+            storage.check_folder(folder)
         _announce(wanted, folder, options.jobs)
         try:
             with _signals_stop():
@@ -336,6 +342,15 @@ def _signals_stop() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+@contextmanager
+def _named(option: str) -> Iterator[None]:
+    """Put an option before the words with which its file is refused."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        raise ValueError(f"{option}: {str(error).removeprefix('path: ')}") from error
+
+
 def _print_validation(history: History) -> None:
     bits, wrong = history.validation_bits[-1], history.validation_wrong[-1]
     print(
@@ -364,7 +379,8 @@ def evaluate_command(options: argparse.Namespace) -> int:
     if options.file is None:
         found = pretrained.load(options.task, options.model)
     else:
-        found = pretrained.load_file(options.file)
+        with _named("--file"):
+            found = pretrained.load_file(options.file)
         pair = (found.recipe.task, found.recipe.model)
         if pair != (options.task, options.model):
             raise ValueError(f"--file: {options.file} holds {' '.join(pair)}")
@@ -378,20 +394,19 @@ def evaluate_command(options: argparse.Namespace) -> int:
         names = " times ".join(f"--{name}" for name in asked)
         raise ValueError(f"{names}: expected at most {LONGEST:,} in all")
 
+    rows = [dict(zip(asked, values, strict=True)) for values in itertools.product(*asked.values())]
+    for row in rows:  # before the first of them takes its time
+        found.task.sample(1, **row)
     print(
         f"{options.task}, {options.model}: {options.sequences} sequences a row, seed {options.seed}"
     )
     header = [*asked, "bits asked", "mean wrong", "median", "perfect", "mean bits"]
     print("  ".join(f"{title:>10}" for title in header))
-    for values in itertools.product(*asked.values()):
+    for row in rows:
         result = evaluate(
-            found.model,
-            found.task,
-            sequences=options.sequences,
-            seed=options.seed,
-            **dict(zip(asked, values, strict=True)),
+            found.model, found.task, sequences=options.sequences, seed=options.seed, **row
         )
-        cells = [str(value) for value in values] + [
+        cells = [str(value) for value in row.values()] + [
             f"{result.asked.double().mean():.0f}",
             f"{result.mean_wrong:.3f}",
             f"{result.median_wrong:g}",

@@ -30,7 +30,7 @@ from torch.utils._pytree import tree_leaves
 from tqdm.auto import tqdm
 
 from ntm_tutorial import pretrained, storage
-from ntm_tutorial.checks import check_positive
+from ntm_tutorial.checks import check_positive, telling
 from ntm_tutorial.evaluation import check_seed
 from ntm_tutorial.lab import results
 from ntm_tutorial.lab.results import Result
@@ -89,6 +89,7 @@ class Run:
         return shlex.join(word for word in words if word)
 
 
+@telling
 def runs(
     task_name: str,
     model_name: str,
@@ -116,7 +117,9 @@ def runs(
     settings, allowed = settings or {}, setting_names(model_name)
     for name in settings:
         if name not in allowed:
-            raise ValueError(f"settings: expected one of {', '.join(allowed)}, got {name!r}")
+            raise ValueError(
+                f"settings (--set): expected one of {', '.join(allowed)}, got {name!r}"
+            )
     found = []
     for values in itertools.product(*settings.values()):
         chosen = dict(zip(settings, values, strict=True))
@@ -126,6 +129,7 @@ def runs(
     return found
 
 
+@telling
 def check(run: Run) -> None:
     """Refuse settings with which nothing can be trained, before a run begins.
 
@@ -150,7 +154,7 @@ def _said(settings: Mapping[str, Any]) -> Iterator[None]:
     except (
         ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError,
     ) as error:  # fmt: skip
-        said = " ".join(f"{name}={value}" for name, value in settings.items())
+        said = " ".join(f"{name}={value!s:.40}" for name, value in settings.items())
         raise ValueError(f"--set {said}: {str(error).splitlines()[0]}") from error
 
 
@@ -159,6 +163,7 @@ def setting_names(model_name: str) -> list[str]:
     return [*NAMES, *(f"network.{name}" for name in family(model_name).sizes)]
 
 
+@telling
 def parse_setting(text: str) -> tuple[str, list[Any]]:
     """Read a setting as the command line has it, such as ``"learning_rate=1e-3,3e-3"``.
 
@@ -189,6 +194,7 @@ def _with_settings(plan: Recipe, settings: dict[str, Any]) -> Recipe:
         return plan.but(network=network, **training)
 
 
+@telling
 def carry_out(
     wanted: Sequence[Run],
     folder: str | Path,
@@ -369,6 +375,7 @@ def _keep(run: Run, result: Result, model: nn.Module | None, folder: Path) -> No
     (folder / f"{run.name}.checkpoint").unlink(missing_ok=True)
 
 
+@telling
 def result_of(run: Run, folder: str | Path) -> Result | None:
     """Return the result of a run, if the folder has it.
 
@@ -392,6 +399,7 @@ def result_of(run: Run, folder: str | Path) -> Result | None:
     return result
 
 
+@telling
 def expected_seconds(wanted: Sequence[Run], folder: str | Path) -> list[float | None]:
     """Estimate how much processor time each run will still take; 0 if it has its result.
 
@@ -422,6 +430,7 @@ def _expected(
     return statistics.median(pace) * run.plan.training["sequences"] if pace else None
 
 
+@telling
 def score_stored(wanted: Sequence[Run], folder: str | Path, *, progress: bool = True) -> None:
     """Test the models that come with the package, and write results as if they were new runs.
 

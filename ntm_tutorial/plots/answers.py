@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
+from ntm_tutorial.checks import telling
 from ntm_tutorial.plots.checks import Array, as_array, check_probabilities, given
 from ntm_tutorial.plots.drawing import (
     UNIT,
@@ -27,6 +28,7 @@ PAIR_GAP = 0.07
 """Inches between a case's targets and its outputs."""
 
 
+@telling
 def targets_and_outputs(
     cases: Sequence[tuple[str, Tensor, Tensor]],
     title: str = "",
@@ -48,7 +50,7 @@ def targets_and_outputs(
     Raises:
         ValueError: if there is no case, or tensors do not fit each other.
     """
-    drawn = [_case(*case) for case in given(list(cases))]
+    drawn = [_case(*case) for case in given("cases", list(cases))]
     marked = _marks(drawn, marks)
     lengths = [len(targets) for _, targets, _ in drawn]
     lines = _pack(lengths, max(120, *lengths))
@@ -145,6 +147,7 @@ def _is_arrow(marks: Tensor | None) -> bool:
     return marks is not None and marks.dim() == 1
 
 
+@telling
 def repeat_copies(
     blocks: dict[str, Sequence[tuple[str, int, Tensor, Tensor]]], trained_repeats: int | None = None
 ) -> Figure:
@@ -163,8 +166,8 @@ def repeat_copies(
     """
     drawn = [
         (model, length, _case(title, targets, outputs))
-        for model, cases in given(blocks).items()
-        for title, length, targets, outputs in given(list(cases))
+        for model, cases in given("blocks", blocks).items()
+        for title, length, targets, outputs in given("blocks", list(cases))
     ]
     steps = max(len(targets) for _, _, (_, targets, _) in drawn)
     left, top, tall, below = 0.75, 0.45, 0.64, 0.72

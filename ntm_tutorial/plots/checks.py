@@ -13,14 +13,14 @@ from ntm_tutorial.tasks import Episode
 Array = NDArray[np.float64]
 
 
-def given(things: Any) -> Any:
+def given(name: str, things: Any) -> Any:
     """Return the things to draw.
 
     Raises:
         ValueError: if there are none.
     """
     if not isinstance(things, Collection) or isinstance(things, str) or not things:
-        raise ValueError(f"expected something to draw, got {things!r:.80}")
+        raise ValueError(f"{name}: expected something to draw, got {things!r:.80}")
     return things
 
 

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from ntm_tutorial.checks import telling
 from ntm_tutorial.plots.checks import Array, as_array, check_index, given, same_steps
 from ntm_tutorial.plots.drawing import UNIT, Scale, few_ticks
 from ntm_tutorial.plots.sheet import NAME_ROOM, STEP_ROOM, Sheet, in_style
@@ -28,6 +29,7 @@ class Tape(NamedTuple):
     high: float
 
 
+@telling
 @in_style
 def timeline(
     panels: Sequence[tuple[str, Tensor]], *, step: int | None = None, tape: Tape | None = None
@@ -48,7 +50,7 @@ def timeline(
     """
     arrays = [
         as_array(name, values, "T channels" if values.dim() > 1 else "T")
-        for name, values in given(panels)
+        for name, values in given("panels", panels)
     ]
     steps = same_steps({name: array for (name, _), array in zip(panels, arrays, strict=True)})
     if step is not None:
@@ -111,6 +113,7 @@ def _draw_tape(sheet: Sheet, tape: Tape, y: float, title: str) -> None:
     sheet.text(NAME_ROOM + across / 2, y + 1.29, "location", ha="center")
 
 
+@telling
 @in_style
 def addressing_stages(
     memory: Tensor, key: Tensor, similarity: Tensor, weightings: dict[str, Tensor]
@@ -130,7 +133,7 @@ def addressing_stages(
     """
     rows, wanted = as_array("memory", memory, "N M"), as_array("key", key, "M")[None]
     alike = as_array("similarity", similarity, "N")[:, None]
-    bars = {name: as_array(name, one, "N") for name, one in given(weightings).items()}
+    bars = {name: as_array(name, one, "N") for name, one in given("weightings", weightings).items()}
     count = same_steps({"memory": rows, "similarity": alike, **bars}, "locations")
     left, across, up = NAME_ROOM + 0.7, STEP_ROOM - 0.7, 0.24
     deep = up * rows.shape[1]

@@ -11,6 +11,7 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from ntm_tutorial.analysis import after_gap
+from ntm_tutorial.checks import check_logits, telling
 from ntm_tutorial.ntm import NTMTrace
 from ntm_tutorial.plots.checks import Array, as_array, check_index, given, one_sequence, same_steps
 from ntm_tutorial.plots.drawing import (
@@ -51,6 +52,7 @@ class Frame(NamedTuple):
     colour: str = MARK
 
 
+@telling
 def memory_use(
     episode: Episode,
     logits: Tensor,
@@ -82,6 +84,7 @@ def memory_use(
             outside.
     """
     inputs, _, mask = one_sequence(episode, index)
+    check_logits(logits, episode.targets)
     steps = len(mask)
     writer = head if write_head is None else write_head
     check_index("head", head, trace.reads.shape[2])
@@ -123,6 +126,7 @@ def memory_use(
     return figure
 
 
+@telling
 def instructions(trace: NTMTrace, index: int = 0, marks: Sequence[int] = ()) -> Figure:
     """Draw what the controller tells each head, step by step, under where the head then stands.
 
@@ -199,6 +203,7 @@ def _frame(axes: dict[str, Axes], frame: Frame, shown: list[int], steps: int) ->
                   weight="bold", annotation_clip=False, **style)  # fmt: skip
 
 
+@telling
 def used_locations(*weightings: Array, least: float = 0.1) -> list[int]:
     """Return the shortest run of memory locations, round the end, that holds every focus.
 
@@ -222,6 +227,7 @@ def _span(locations: tuple[int, int], count: int) -> list[int]:
     return [i % count for i in range(start, stop)]
 
 
+@telling
 def weighting_bars(
     weightings: dict[str, Tensor], title: str = "", mark: int | None = None
 ) -> Figure:
@@ -235,7 +241,10 @@ def weighting_bars(
     Raises:
         ValueError: if there is none, or they differ in their number of locations.
     """
-    bars = {name: as_array(name, values, "N") for name, values in given(weightings).items()}
+    bars = {
+        name: as_array(name, values, "N")
+        for name, values in given("weightings", weightings).items()
+    }
     count = same_steps(bars, "locations")
     figure, grid = plt.subplots(
         len(bars),
@@ -247,6 +256,7 @@ def weighting_bars(
     for axis, (name, values) in zip(grid[:, 0], bars.items(), strict=True):
         axis.bar(range(count), values, width=0.8, color=READ)
         if mark is not None:
+            check_index("mark", mark, count)
             axis.plot(mark, 1.0, marker="v", color=MARK, clip_on=False)
         name_panel(axis, name)
         axis.set_ylim(0, max(1.0, *(one.max() for one in bars.values())))
@@ -260,6 +270,7 @@ def weighting_bars(
     return figure
 
 
+@telling
 def matrix(
     values: Tensor,
     title: str = "",
@@ -282,6 +293,7 @@ def matrix(
     return matrices({title: values}, row_label, column_label, numbers)
 
 
+@telling
 def matrices(
     values: dict[str, Tensor],
     row_label: str = "",
@@ -302,7 +314,9 @@ def matrices(
     Raises:
         ValueError: if there is none, or one is no matrix.
     """
-    arrays = {name: as_array(name, one, "rows columns") for name, one in given(values).items()}
+    arrays = {
+        name: as_array(name, one, "rows columns") for name, one in given("values", values).items()
+    }
     others = [array for name, array in arrays.items() if name not in weightings]
     scale = scale_for(*others) if others else WEIGHTS
     columns = [array.shape[1] for array in arrays.values()]

@@ -12,7 +12,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from ntm_tutorial.checks import check_positive
+from ntm_tutorial.checks import check_positive, telling, whole
 from ntm_tutorial.plots.checks import Array, as_array, check_probabilities, given, same_steps
 from ntm_tutorial.plots.drawing import (
     GREYS,
@@ -56,6 +56,7 @@ class Excerpt(NamedTuple):
         return self.shown or (1, len(self.bits))
 
 
+@telling
 def predictions(*excerpts: Excerpt, against: str = "") -> Figure:
     """Arrange bits over what was predicted for them, as Figure 14 of the paper does.
 
@@ -71,7 +72,7 @@ def predictions(*excerpts: Excerpt, against: str = "") -> Figure:
         ValueError: if there is nothing to draw, shapes do not fit, rows are not the same
             everywhere, or ``shown`` or an arrow is outside.
     """
-    parts = [_greys(excerpt) for excerpt in given(excerpts)]
+    parts = [_greys(excerpt) for excerpt in given("excerpts", excerpts)]
     names = list(parts[0])
     if any(list(part) != names for part in parts) or (against and against not in names):
         raise ValueError(f"rows: expected {names} in every excerpt, and one of them as {against=}")
@@ -113,7 +114,7 @@ def _greys(excerpt: Excerpt) -> dict[str, Array]:
     if not 1 <= first < last <= length:
         raise ValueError(f"shown: expected two bits from 1 to {length}, got {excerpt.shown}")
     panels = {"Input": bits}
-    for name, values in given(excerpt.rows).items():
+    for name, values in given("rows", excerpt.rows).items():
         check_probabilities(name, values)
         if values.shape != (length - 1,):
             raise ValueError(f"{name}: expected shape ({length - 1},), got {tuple(values.shape)}")
@@ -150,6 +151,7 @@ def _difference_bar(page: Page, scale: Scale, x: float, against: str) -> None:
     page.text(x + 2.3, y, f"{scale.high:.2f}", va="center", size=8)
 
 
+@telling
 def visits(
     strips: dict[str, Tensor],
     panels: dict[str, Tensor],
@@ -168,8 +170,10 @@ def visits(
     Raises:
         ValueError: if there is nothing to draw, shapes do not fit, or marks name no panel.
     """
-    rows = {name: as_array(name, values, "T") for name, values in given(strips).items()}
-    drawn = {name: as_array(name, values, "T rows") for name, values in given(panels).items()}
+    rows = {name: as_array(name, values, "T") for name, values in given("strips", strips).items()}
+    drawn = {
+        name: as_array(name, values, "T rows") for name, values in given("panels", panels).items()
+    }
     steps = same_steps(rows | drawn)
     for name in marks:
         if name not in drawn:
@@ -236,6 +240,7 @@ def _strip(axis: Axes, values: Array, first: int, scale: Scale = GREYS) -> None:
     axis.tick_params(bottom=False, labelbottom=False, length=2, pad=2)
 
 
+@telling
 def along(
     values: dict[str, Tensor], *, window: int, first: int = 1, label: str = "", title: str = ""
 ) -> Figure:
@@ -252,9 +257,10 @@ def along(
     Raises:
         ValueError: if there is nothing to draw, or less than one window.
     """
+    first = whole("first", first, None)
     check_positive(window=window)
     figure, axis = plt.subplots(figsize=(WIDTH, 3.2))
-    for place, (name, tensor) in enumerate(given(values).items()):
+    for place, (name, tensor) in enumerate(given("values", values).items()):
         array = as_array(name, tensor, "T S")
         count = len(array) // window
         if not count:

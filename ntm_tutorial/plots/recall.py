@@ -6,12 +6,14 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from ntm_tutorial.checks import telling
 from ntm_tutorial.plots.checks import as_array
 from ntm_tutorial.plots.drawing import colour_bar, draw_cells, scale_for
 from ntm_tutorial.plots.style import PAPER, WIDTH
 from ntm_tutorial.tasks.associative_recall import AssociativeRecall
 
 
+@telling
 def recall_steps(table: Tensor, label: str, rows: Sequence[str] = ()) -> Figure:
     """Draw a value for each question, downwards, and each step of a list, to the right.
 

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter
 
-from ntm_tutorial.checks import check_number
+from ntm_tutorial.checks import check_number, telling
 from ntm_tutorial.evaluation import Evaluation
 from ntm_tutorial.plots.checks import given
 from ntm_tutorial.plots.drawing import write_title
@@ -34,6 +34,7 @@ THIN = {"linewidth": 0.6, "alpha": 0.55, "linestyle": "-", "label": None}
 """How one run of many is drawn."""
 
 
+@telling
 def learning_curves(
     histories: Mapping[str, History | Sequence[History]],
     *,
@@ -87,9 +88,9 @@ def _draw_curves(
     axis: Axes, histories: Mapping[str, History | Sequence[History]], floor: float
 ) -> None:
     """Draw a curve for each model; of many runs, all of them and their median."""
-    for place, (name, found) in enumerate(given(histories).items()):
+    for place, (name, found) in enumerate(given("histories", histories).items()):
         look = look_of(name, place) | {"marker": ""}
-        runs = [found] if isinstance(found, History) else given(found)
+        runs = [found] if isinstance(found, History) else given("histories", found)
         if len(runs) > 1:
             for run in runs:
                 axis.plot(*_curve(run, floor), **look | THIN)
@@ -107,6 +108,7 @@ def _median(runs: Sequence[History]) -> History:
     return History(sequences=seen, validation_bits=list(np.median(costs, axis=0)))
 
 
+@telling
 def curve_panels(
     panels: Mapping[str, Mapping[str, History | Sequence[History]]],
     *,
@@ -124,7 +126,7 @@ def curve_panels(
         ValueError: if there is nothing to draw.
     """
     bar = Line2D([], [], color=FAINT, linewidth=5, label="where the paper's curve ends")
-    figure, axes = _panels(given(panels), *[bar] * bool(paper))
+    figure, axes = _panels(given("panels", panels), *[bar] * bool(paper))
     for axis, (task, histories) in zip(axes, panels.items(), strict=True):
         _draw_curves(axis, histories, floor)
         axis.set_yscale("log")
@@ -139,6 +141,7 @@ def curve_panels(
     return figure
 
 
+@telling
 def strips(
     panels: Mapping[str, Mapping[str, Sequence[float]]],
     *,
@@ -163,7 +166,7 @@ def strips(
     if paper:
         bar: dict[str, Any] = {"color": FAINT, "linewidth": 4, "marker": "|", "markersize": 7}
         keys.append(Line2D([], [], **bar, label="the paper, read off"))
-    figure, axes = _panels(given(panels), *keys)
+    figure, axes = _panels(given("panels", panels), *keys)
     for axis, (task, models) in zip(axes, panels.items(), strict=True):
         for place, (model, values) in enumerate(models.items()):
             look = look_of(model, place) | {"linestyle": ""}
@@ -220,6 +223,7 @@ def _panels(tasks: Mapping[str, Any], *keys: Line2D) -> tuple[Figure, list[Axes]
     return figure, axes[: len(tasks)]
 
 
+@telling
 def trainings(
     records: dict[str, Sequence[dict[str, Any]]],
     *,
@@ -241,9 +245,9 @@ def trainings(
         ValueError: if there are no records.
     """
     figure, (cost, length) = plt.subplots(1, 2, figsize=(WIDTH, 3.2))
-    for place, (name, found) in enumerate(given(records).items()):
+    for place, (name, found) in enumerate(given("records", records).items()):
         colour = OTHERS[place - 1] if place else FAINT
-        for record in given(found):
+        for record in given("records", found):
             history, gradient = record["history"], record["gradient"]
             bits = np.array(history["validation_bits"], dtype=float)  # None becomes NaN, a gap
             seen = np.divide(history["sequences"], 1000)
@@ -272,6 +276,7 @@ def trainings(
     return figure
 
 
+@telling
 def by_difficulty(
     results: dict[str, dict[int, Evaluation]],
     *,
@@ -293,8 +298,8 @@ def by_difficulty(
     if trained_to is not None:
         check_number("trained_to", trained_to)
     figure, (wrong, perfect) = plt.subplots(1, 2, figsize=(WIDTH, 3.2))
-    for place, (model, found) in enumerate(given(results).items()):
-        values, look = sorted(given(found)), look_of(model, place)
+    for place, (model, found) in enumerate(given("results", results).items()):
+        values, look = sorted(given("results", found)), look_of(model, place)
         means = [found[value].mean_bits if cost else found[value].mean_wrong for value in values]
         wrong.plot(values, means, **look)
         perfect.plot(values, [found[value].share_perfect for value in values], **look)
@@ -314,6 +319,7 @@ def by_difficulty(
     return figure
 
 
+@telling
 def by_repetition(
     panels: Mapping[str, Mapping[str, Sequence[float]]], trained_to: int | None = None
 ) -> Figure:
@@ -326,9 +332,9 @@ def by_repetition(
     Raises:
         ValueError: if there is nothing to draw.
     """
-    figure, row = plt.subplots(1, len(given(panels)), squeeze=False, figsize=(WIDTH, 2.9))
+    figure, row = plt.subplots(1, len(given("panels", panels)), squeeze=False, figsize=(WIDTH, 2.9))
     for axis, (title, models) in zip(row[0], panels.items(), strict=True):
-        for place, (model, shares) in enumerate(given(models).items()):
+        for place, (model, shares) in enumerate(given("panels", models).items()):
             look = look_of(model, place) | {"markersize": 3}
             axis.plot(range(1, len(shares) + 1), shares, **look)
         repetitions = max(map(len, models.values()))
@@ -342,6 +348,7 @@ def by_repetition(
     return figure
 
 
+@telling
 def difficulty_maps(
     results: dict[str, dict[tuple[int, int], Evaluation]],
     names: tuple[str, str] = ("length", "repeats"),
@@ -363,10 +370,10 @@ def difficulty_maps(
     least = 1e-4
     scale = Normalize(0, 1) if perfect else LogNorm(least, 0.5)
     figure, row = plt.subplots(
-        1, len(given(results)), sharey=True, squeeze=False, figsize=(WIDTH, 2.95)
+        1, len(given("results", results)), sharey=True, squeeze=False, figsize=(WIDTH, 2.95)
     )
     for axis, (model, found) in zip(row[0], results.items(), strict=True):
-        across, up = (sorted({pair[i] for pair in given(found)}) for i in (0, 1))
+        across, up = (sorted({pair[i] for pair in given("results", found)}) for i in (0, 1))
         share = [
             [
                 found[x, y].share_perfect if perfect else max(found[x, y].share_wrong, least)

@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from ntm_tutorial.checks import telling
 from ntm_tutorial.plots.checks import (
     as_array,
     check_probabilities,
@@ -18,6 +19,7 @@ from ntm_tutorial.plots.style import WIDTH
 from ntm_tutorial.tasks import Episode
 
 
+@telling
 def sequence(rows: dict[str, Tensor], title: str = "", arrows: Iterable[int] = ()) -> Figure:
     """Stack panels that share the time axis.
 
@@ -29,7 +31,9 @@ def sequence(rows: dict[str, Tensor], title: str = "", arrows: Iterable[int] = (
     Raises:
         ValueError: if there is no panel, or the panels differ in their number of steps.
     """
-    panels = {name: as_array(name, values, "T channels") for name, values in given(rows).items()}
+    panels = {
+        name: as_array(name, values, "T channels") for name, values in given("rows", rows).items()
+    }
     steps = same_steps(panels)
     cell = min(0.22, (WIDTH - 1.4) / steps)
     heights = [max(cell, 0.075) * max(array.shape[1], 2) for array in panels.values()]
@@ -53,6 +57,7 @@ def sequence(rows: dict[str, Tensor], title: str = "", arrows: Iterable[int] = (
     return figure
 
 
+@telling
 def episode(episode: Episode, outputs: Tensor | None = None, index: int = 0) -> Figure:
     """Show one sequence of a task: its inputs, its targets and, where given, a model's outputs.
 

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from ntm_tutorial.checks import telling
 from ntm_tutorial.plots.checks import Array, as_array, one_sequence, same_steps
 from ntm_tutorial.plots.drawing import (
     UNIT,
@@ -24,6 +25,7 @@ from ntm_tutorial.tasks import Episode
 from ntm_tutorial.tasks.priority_sort import PrioritySort
 
 
+@telling
 def sorting(episode: Episode, index: int = 0) -> Figure:
     """Show what a priority sort asks for, as Figure 16 of the paper does.
 
@@ -94,6 +96,7 @@ def _link(axis: Axes, item: int, place: int, colour: Array) -> None:
     axis.plot(across, 0.94 - 0.88 * down, color=colour, linewidth=1.8)
 
 
+@telling
 def fitted_locations(fitted: Tensor, write: Tensor, read: Tensor) -> Figure:
     """Hold locations that a fit predicts against those written and read, as Figure 17 does.
 

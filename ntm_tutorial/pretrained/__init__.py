@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from ntm_tutorial import storage
+from ntm_tutorial.checks import telling
 from ntm_tutorial.evaluation import answer, evaluating, fitted, testing_seed, wrong
 from ntm_tutorial.recipes import ALL_RECIPES, Recipe, recipe
 from ntm_tutorial.tasks import ALL_TASKS, Task
@@ -36,6 +37,7 @@ def available() -> list[tuple[str, str]]:
     return [pair for pair, plan in ALL_RECIPES.items() if path(plan).is_file()]
 
 
+@telling
 def load(task_name: str, model_name: str) -> Pretrained:
     """Load a trained model, ready for use.
 
@@ -57,6 +59,7 @@ def load(task_name: str, model_name: str) -> Pretrained:
     return load_file(path(wanted))
 
 
+@telling
 def load_file(file: str | Path) -> Pretrained:
     """Load a model from a file that ``save_file`` or ``ntm-tutorial train`` wrote.
 
@@ -101,6 +104,7 @@ def _check_weights(plan: Recipe, tensors: storage.Tensors) -> None:
             )
 
 
+@telling
 def save_file(
     file: str | Path, model: nn.Module, plan: Recipe, history: History, seed: int
 ) -> None:

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
-from ntm_tutorial.checks import check_number, whole
+from ntm_tutorial.checks import check_number, telling, whole
 
 Difficulty = dict[str, int | Tensor]
 """How hard an episode is, such as ``{"length": 20}``; a tensor holds one value per sequence."""
@@ -42,17 +42,21 @@ class Episode(_Tensors):
         episode.difficulty = difficulty
         return episode
 
+    @telling
     def one(self, name: str) -> int:
         """Return a difficulty that is the same for all sequences, such as "length".
 
         Raises:
-            ValueError: if it differs, or nobody said.
+            ValueError: if it differs, or nobody said; the name of one that is not there.
         """
-        values = torch.as_tensor((self.difficulty or {}).get(name, [])).unique().tolist()
-        if len(values) != 1:
+        known = self.difficulty or {}
+        if name not in list(known):
             raise ValueError(
-                f"episode: expected the same {name} for all sequences, got {values or 'none'}"
+                f"name: expected a difficulty of the episode, {list(known)}, got {name!r:.80}"
             )
+        values = torch.as_tensor(known[name]).unique().tolist()
+        if len(values) != 1:
+            raise ValueError(f"episode: expected the same {name} for all sequences, got {values}")
         return int(values[0])
 
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> "Episode":

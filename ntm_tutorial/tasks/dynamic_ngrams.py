@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
+from ntm_tutorial.checks import telling
 from ntm_tutorial.tasks.base import Episode, Task, random_bits, random_numbers, same_for_all
 
 CONTEXT = 5
@@ -65,6 +66,7 @@ class DynamicNGrams(Task):
         return optimal_predictions(inputs.squeeze(-1)).logit().unsqueeze(-1)
 
 
+@telling
 def optimal_predictions(
     bits: Float[Tensor, "T B"] | Int[Tensor, "T B"],
 ) -> Float[Tensor, "T B"]:
@@ -86,6 +88,7 @@ def optimal_predictions(
     return (ones.to(dtype) + 0.5) / (zeros + ones + 1)
 
 
+@telling
 def counts(bits: Float[Tensor, "T B"] | Int[Tensor, "T B"]) -> Int[Tensor, "T B 2"]:
     """Count what followed each step's context so far: zeros, then ones.
 
@@ -107,6 +110,7 @@ def counts(bits: Float[Tensor, "T B"] | Int[Tensor, "T B"]) -> Int[Tensor, "T B 
     return found
 
 
+@telling
 def contexts(bits: Float[Tensor, "T B"] | Int[Tensor, "T B"]) -> Int[Tensor, "T B"]:
     """Read the five bits that end at each step as a number, 0 to 31, the latest bit last.
 

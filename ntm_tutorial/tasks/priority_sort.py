@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
-from ntm_tutorial.checks import check_together, whole
+from ntm_tutorial.checks import check_together, telling, whole
 from ntm_tutorial.tasks.base import (
     Difficulty,
     Episode,
@@ -92,6 +92,7 @@ def _lay_out(
     return Episode(inputs, targets * mask.unsqueeze(-1), same_for_all(mask), difficulty)
 
 
+@telling
 def arrange(
     vectors: Float[Tensor, "L B 8"], priorities: Float[Tensor, "L B"], answers: int
 ) -> Episode:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 
 from ntm_tutorial import storage
+from ntm_tutorial.checks import telling
 from ntm_tutorial.evaluation import bits_per_sequence, evaluate
 from ntm_tutorial.models import FAMILIES
 from ntm_tutorial.recipes import ALL_RECIPES, Recipe
@@ -330,6 +331,7 @@ def _check_values(one: Result) -> None:
             raise ValueError(f"scores: no difficulty, or more than all are perfect: {score!r:.80}")
 
 
+@telling
 def load(folder: str | Path = FOLDER) -> list[Result]:
     """Read all files of results under a folder, in the order of their names.
 
@@ -347,6 +349,7 @@ def setting_of(task_name: str, model_name: str, live: bool, settings: dict[str, 
     return f"{name}/{slug}" if slug else name
 
 
+@telling
 def score(model: nn.Module, task_name: str, sequences: int = SEQUENCES) -> list[dict[str, Any]]:
     """Test a model on fresh sequences of each difficulty in ``SCORING``.
 
@@ -431,6 +434,7 @@ class Summary:
     scores: dict[str, list[float]]
 
 
+@telling
 def summarize(found: Sequence[Result]) -> list[Summary]:
     """Put the results of each setting together, in the order of the recipes."""
     groups = itertools.groupby(sorted(found, key=_place), _place)
@@ -481,6 +485,7 @@ def measured(test: dict[str, Any]) -> float:
     return cost(test) if "optimum_bits" in test else test["mean_wrong"]
 
 
+@telling
 def spread(values: Sequence[int] | Sequence[float], form: str = ".3g") -> str:
     """Write the median of some numbers and their range, such as ``"3 (1 to 12)"``."""
     if not values:
