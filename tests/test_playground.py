@@ -32,6 +32,11 @@ PAGES = {
     "ngrams": "notebooks/10_dynamic_ngrams.html",
     "priority-sort": "notebooks/11_priority_sort.html",
 }
+YOUNGER = [
+    model
+    for model in ("dnc", "transformer-rope", "transformer-coupled")
+    if ("copy", model) in playground.playable()
+]
 CASES = 20
 TOLERANCE = 1e-4
 
@@ -560,9 +565,9 @@ def stopwatch(page: Page) -> Callable[[], float]:
     return read
 
 
-@pytest.mark.parametrize("model", ["ntm-feedforward", "ntm-lstm"])
+@pytest.mark.parametrize("model", ["ntm-feedforward", "ntm-lstm", *YOUNGER])
 def test_120_steps_are_quick(visit: Visit, tally: Tally, model: str) -> None:
-    page = start(visit, "copy", f"?{model}=1").page
+    page = start(visit, "copy").page
     clock, times = stopwatch(page), []
     for _ in range(10):
         before = clock()
@@ -617,6 +622,51 @@ def test_the_front_page_is_light(visit: Visit, site: Path, tally: Tally) -> None
 
 
 # ---- Controls
+
+
+@pytest.mark.parametrize("kind", ["front", "copy", "repeat-copy", "associative-recall"])
+def test_copy_alone_offers_the_younger_machines(visit: Visit, kind: str) -> None:
+    page, task = start(visit, kind).page, "repeat-copy" if kind == "front" else kind
+    offered = place(page).locator("fieldset label").all_inner_texts()
+    expected = ["ntm-lstm", "ntm-feedforward", "lstm", *(YOUNGER if kind == "copy" else [])]
+    assert (task, "lstm") in playground.playable()
+    assert [text.split(" (")[0].strip() for text in offered] == [
+        plots.LABELS[model] for model in expected
+    ]
+
+
+@pytest.mark.parametrize("model", YOUNGER)
+def test_a_younger_machine_answers_past_its_training(visit: Visit, model: str) -> None:
+    tab = start(visit, "copy", "?length=60&step=90&ntm-lstm=0")
+    page, file = tab.page, f"copy_{model}.0.js"
+    assert not any(file in url for url in tab.requests), "fetched before anybody chose it"
+    page.get_by_label(plots.LABELS[model], exact=True).check()
+    rest(page)
+    assert any(file in url for url in tab.requests)
+    draw = "() => Tasks.copy.episode({ length: 60, sequence: 1 }).inputs.map((v) => Array.from(v))"
+    inputs = torch.tensor(page.evaluate(draw))[:, None].double()
+    machine: Any = pretrained.load("copy", model).model.double()
+    if isinstance(machine, DNC):
+        rows = max(machine.settings["memory_locations"], len(inputs))
+        machine = machine.at(memory_locations=rows)
+    with torch.no_grad():
+        logits, trace = machine.trace(inputs)
+    wrong = int(((logits[61:] > 0) != (inputs[:60, :, :8] > 0.5)).sum())
+    assert f"{plots.LABELS[model]}: {wrong} of 480 bits wrong" in summary(page)
+    pictures = [
+        text
+        for one in page.locator(".pg-locations canvas:visible").all()
+        if (text := one.get_attribute("aria-label"))
+    ]
+    assert page.locator(".pg-tape").is_visible() == isinstance(machine, DNC)
+    if isinstance(machine, DNC):
+        assert [text.split(",")[0] for text in pictures] == ["write weighting", "read weighting"]
+        assert f"{plots.LABELS[model]}: write head at" in summary(page)
+    else:
+        assert pictures == ["attention to steps 0 to 120, downwards: the largest of all heads"]
+        most = trace.weighting[90, 0].flatten(0, 1).amax(0)
+        said = f"the largest weight of any head, {most.max():.2f}, is on step {most.argmax()}."
+        assert f"{plots.LABELS[model]}: {said}" in summary(page)
 
 
 @pytest.mark.parametrize("kind", [*PAGES])

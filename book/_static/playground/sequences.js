@@ -17,7 +17,7 @@ const Sequences = (() => {
   /** A step wrote where it changed a row by this much. */
   const WRITTEN = 0.5;
 
-  const COLOURS = "Dark blue is 0, yellow is 1; in the memory, light blue is −1.";
+  const COLOURS = "Dark blue is 0, yellow is 1 or more; in the memory, light blue is −1 or less.";
   /** Outputs that do not count are drawn so opaque, of 255. */
   const FAINT = 60;
 
