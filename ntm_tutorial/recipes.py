@@ -351,7 +351,8 @@ BEYOND: dict[tuple[str, str], Recipe] = {
         Recipe("dynamic-ngrams", "transformer-none", None, _CONTEXTS,
                _ATTENTION.but(sequences=16_000, batch_size=32, average=0.98, validate_every=800,
                               validation_sequences=64)),
-        Recipe("copy", "transformer-rope", None, {}, _ATTENTION.but(sequences=192_000)),
+        Recipe("copy", "transformer-rope", None, {},
+               _ATTENTION.but(sequences=384_000, learning_rate=2e-3, validate_every=12_800)),
         Recipe("copy", "transformer-coupled", None, {"heads": 1, "restart": [8], "base": 10.0},
                _ATTENTION),
         *(Recipe(task, model, None, network, settings) for task, network, settings in _FAST_ROWS

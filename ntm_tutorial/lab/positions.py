@@ -28,8 +28,8 @@ SEED = 0
 LENGTHS = (10, 20, 25, 30, 40, 60, 120)
 SEQUENCES = 100
 """Fresh ones of each length."""
-SETTINGS = recipe("copy", "transformer-coupled").settings.but(sequences=16_000)
-NETWORK: dict[str, Any] = {"heads": 2, "window": 4, "base": 10.0}
+SETTINGS = recipe("copy", "transformer-coupled").settings
+NETWORK: dict[str, Any] = {"heads": 4, "window": 4}
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def main() -> None:
     """Record what is to be recorded."""
     torch.set_num_threads(1)
     left = [machine for machine in MACHINES if not machine.done]
-    print(f"{len(left)} machines to train, about a minute of processor time each")
+    print(f"{len(left)} machines to train, a third of a minute of processor time each")
     for machine in left:
         print(f"{machine.frame}, {machine.positions}", flush=True)
         storage.write_text(machine.path, json.dumps(machine.record()) + "\n")
