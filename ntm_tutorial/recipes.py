@@ -348,6 +348,18 @@ BEYOND: dict[tuple[str, str], Recipe] = {
         *(Recipe("copy", model, None, {}, _DNC) for model in _DNCS),
         *(Recipe("repeat-copy", model, None, {}, _DNC.but(sequences=32_000, ramp=8_000), _COUNT)
           for model in _DNCS),
+        Recipe("repeat-copy", "transformer-rope", None, {}, _ATTENTION.but(sequences=128_000)),
+        Recipe("repeat-copy", "transformer-coupled", None, {"restart": [8]},
+               _ATTENTION.but(sequences=128_000)),
+        # An item is four steps; a key of eight sees the one before.
+        Recipe("associative-recall", "transformer-rope", None, {"convolution": 8},
+               _ATTENTION.but(sequences=64_000)),
+        Recipe("associative-recall", "transformer-coupled", None,
+               {"heads": 1, "restart": [6, 7], "base": 10.0, "convolution": 8},
+               _ATTENTION.but(sequences=64_000)),
+        Recipe("priority-sort", "transformer-rope", None, {}, _ATTENTION.but(sequences=128_000)),
+        Recipe("priority-sort", "transformer-coupled", None, {"restart": [9]},
+               _ATTENTION.but(sequences=128_000)),
         Recipe("dynamic-ngrams", "transformer-none", None, _CONTEXTS,
                _ATTENTION.but(sequences=16_000, batch_size=32, average=0.98, validate_every=800,
                               validation_sequences=64)),
