@@ -342,9 +342,10 @@ _CONTEXTS = {"layers": 1, "heads": 2, "convolution": 6, "sink": True}
 BEYOND: dict[tuple[str, str], Recipe] = {
     (row.task, row.model): row
     for row in (
-        # What is retold in ticks asks for the same. Two heads: one may count, one may copy.
+        # What is retold in ticks asks for the same. Two heads: one may count, one may copy. The
+        # machine of seed 100, on which this was tried, is the one that chapter 8 opens.
         Recipe("repeat-copy-ticks", "ntm-feedforward", None, _heads(2),
-               _REPEAT.but(sequences=300_000, harden_after=150_000, ramp=40_000)),
+               _REPEAT.but(sequences=300_000, harden_after=150_000, ramp=40_000), seed=100),
         *(Recipe("copy", model, None, {}, _DNC) for model in _DNCS),
         *(Recipe("repeat-copy", model, None, {}, _DNC.but(sequences=32_000, ramp=8_000), _COUNT)
           for model in _DNCS),

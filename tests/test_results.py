@@ -215,9 +215,10 @@ class TestTheBook:
         assert [score["difficulty"] for score in found.scores] == [*SCORING[found.task].tests]
 
     def test_no_seed_was_left_out(self) -> None:
-        seeds: dict[str, list[int]] = {}
+        """Recipes are tuned on seeds from 100 on, which are counted by themselves."""
+        seeds: dict[tuple[str, bool], list[int]] = {}
         for one in self.FOUND:
-            seeds.setdefault(one.setting, []).append(one.seed)
+            seeds.setdefault((one.setting, one.seed >= 100), []).append(one.seed)
         for setting, there in seeds.items():
             assert sorted(there) == list(range(min(there), min(there) + len(there))), setting
 
