@@ -872,61 +872,154 @@ def test_the_prediction_of_the_page_is_the_models(visit: Visit) -> None:
         assert f"{label}: {p:.3f}" in said
 
 
-WEIGHTS = "**/repeat-copy_ntm-feedforward.0.js*"
-DAMAGES: dict[str, Callable[[str], str | None]] = {
-    "missing": lambda text: None,
-    "cut": lambda text: text[: len(text) // 2],
-    "empty": lambda text: "",
-    "changed": lambda text: text[:200] + ("y" if text[200] == "x" else "x") + text[201:],
-    "another page": lambda text: "<!doctype html><title>Not found</title>",
+FOLDER = "**/_static/playground/"
+FILES = {
+    "weights/catalogue.js": "Weights.loadCatalogue()",
+    "weights/repeat-copy_ntm-feedforward.0.js": "Weights.load('repeat-copy_ntm-feedforward')",
+    "weights/copy_lstm.1.js": "Weights.load('copy_lstm')",  # in parts
+    "weights/dynamic-ngrams_ntm-lstm.0.js": "Weights.load('dynamic-ngrams_ntm-lstm')",
 }
+"""Files that a page fetches, and what asks for them."""
 
 
-def damaged(tab: Tab, pattern: str, damage: Callable[[str], str | None]) -> None:
-    """Let the server send something else in place of a file."""
+def changed(text: str, share: float) -> str:
+    """Change the character at a place, from 0 for the first to 1 for the last."""
+    text = text.strip()
+    at = round(share * (len(text) - 1))
+    return text[:at] + ("y" if text[at] == "x" else "x") + text[at + 1 :]
+
+
+DAMAGES: dict[str, Callable[[str], str | int]] = {
+    "cut off from the net": lambda text: 0,
+    "missing": lambda text: 404,
+    "the server fails": lambda text: 503,
+    "nothing": lambda text: "",
+    "half": lambda text: text[: len(text) // 2],
+    "the other half": lambda text: text[len(text) // 2 :],
+    "without its end": lambda text: text.rstrip()[:-4],
+    "twice": lambda text: text.replace('"', '"AAAA', 2),
+    **{f"changed at {share}": lambda text, share=share: changed(text, share)  # type: ignore[misc]
+       for share in (0, 0.0002, 0.1, 0.5, 0.9, 0.99999, 1)},
+    "two swapped": lambda text: text[:300] + text[301] + text[300] + text[302:],
+    "in capitals": lambda text: text.upper(),
+    "another page": lambda text: "<!doctype html><title>Not found</title>",
+    "JSON": lambda text: '{"settings": {}}',
+    "JSON of another kind": lambda text: "[]",
+    "another call": lambda text: 'Weights.list("[]", 0); Weights.receive("copy_lstm", 1, "");',
+    "a false sum": lambda text: re.sub(r"\d+\);\s*$", "1);", text).replace('", "', '", "A', 1),
+    "another machine's": lambda text: re.sub(r"(\w+-)+lstm|copy_lstm", "copy_ntm-lstm", text),
+}  # fmt: skip
+
+
+def damaged(tab: Tab, pattern: str, damage: Callable[[str], str | int]) -> None:
+    """Let the server send something else in place of a file, or nothing with a status."""
 
     def answer(route: Route) -> None:
-        text = damage(route.fetch().text())
-        if text is None:
+        found = damage(route.fetch().text())
+        if found == 0:
             route.abort()
+        elif isinstance(found, int):
+            route.fulfill(status=found, body="<!doctype html>", content_type="text/html")
         else:
-            route.fulfill(body=text, content_type="text/javascript")
+            route.fulfill(body=found, content_type="text/javascript")
 
     tab.page.route(pattern, answer)
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_machine_is_refused_and_asked_for_again(visit: Visit, damage: str) -> None:
-    tab = visit(PAGES["front"])
-    damaged(tab, WEIGHTS, DAMAGES[damage])
-    place(tab.page).scroll_into_view_if_needed()
-    tab.page.locator("input[name=ntm-feedforward]").check()
-    why = "cannot be fetched" if damage == "missing" else "is damaged"
-    tab.page.get_by_text(f"This machine cannot be shown: its file {why}.").wait_for()
-    tab.page.unroute(WEIGHTS)
-    tab.page.get_by_role("button", name="Try again").click()
-    rest(tab.page)
-    assert "feed-forward controller: " in summary(tab.page)
+def forgive(tab: Tab) -> None:
+    """Take it that the browser noticed the damage too."""
     tab.failed.clear()
     tab.errors.clear()
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize("kind", ["copy", "ngrams"])
-def test_a_page_without_its_catalogue_says_so(visit: Visit, kind: str, damage: str) -> None:
+NOTE = re.compile(
+    r"[^.:]+ (can|cannot) be shown( here)?: "
+    r"(its file is damaged|its file cannot be fetched|the list of .+ is missing or damaged)"
+    r"\. Try again"
+)
+
+
+def test_no_damaged_file_is_taken_for_a_machine(visit: Visit, site: Path, tally: Tally) -> None:
+    """Never one that is a little wrong: whatever is damaged is refused, and asked for again."""
+    tab, count = visit("book/how_to_use.html"), 0
+    damaged(tab, f"{FOLDER}weights/catalogue.js*", DAMAGES["nothing"])
+    tab.open(PAGES["copy"])
+    page = tab.page
+    for file, ask in FILES.items():
+        told = f"() => {ask}.then(() => 'taken', (error) => error.message)"
+        whole = (site / "_static" / "playground" / file).read_text(encoding="utf-8")
+        for name, damage in DAMAGES.items():
+            if damage(whole) == whole:  # made for another kind of file
+                continue
+            page.unroute_all()
+            damaged(tab, f"{FOLDER}{file}*", damage)
+            said, count = page.evaluate(told), count + 1
+            assert NOTE.fullmatch(f"It cannot be shown: {said}. Try again"), (
+                f"{file} {name}: {said}"
+            )
+        page.unroute_all()
+        assert page.evaluate(told) in ("taken", None)
+    tally("files damaged and refused", count)
+    forgive(tab)
+
+
+@pytest.mark.parametrize(
+    ("file", "kind", "box"),
+    [
+        ("weights/catalogue.js", "copy", ""),
+        ("weights/catalogue.js", "ngrams", ""),
+        ("weights/copy_lstm.1.js", "copy", "lstm"),
+        ("weights/dynamic-ngrams_ntm-lstm.0.js", "ngrams", ""),
+    ],
+)
+def test_damage_is_told_in_a_sentence_with_a_button(
+    visit: Visit, file: str, kind: str, box: str
+) -> None:
     tab = visit("book/how_to_use.html")
-    damaged(tab, "**/catalogue.js*", DAMAGES[damage])
+    damaged(tab, f"{FOLDER}{file}*", DAMAGES["changed at 0.5"])
     tab.open(PAGES[kind])
     place(tab.page).scroll_into_view_if_needed()
-    alert = tab.page.get_by_role("alert")
-    alert.wait_for()
-    assert "the list of trained machines is missing or damaged" in alert.inner_text()
-    tab.page.unroute("**/catalogue.js*")
-    tab.page.get_by_role("button", name="Try again").click()
+    if box:
+        rest(tab.page)
+        tab.page.locator(f"input[name={box}]").check()
+    note = tab.page.locator(".pg-note", has_text="cannot be shown").or_(
+        tab.page.get_by_role("alert")
+    )
+    note.first.wait_for()
+    assert NOTE.fullmatch(note.first.inner_text())
+    tab.page.unroute_all()
+    note.first.get_by_role("button", name="Try again").click()
     rest(tab.page)
     assert "controller: " in summary(tab.page)
-    tab.failed.clear()
-    tab.errors.clear()
+    assert "cannot" not in place(tab.page).inner_text()
+    forgive(tab)
+
+
+@pytest.mark.parametrize(
+    ("script", "kind", "name"),
+    [
+        ("machines", "copy", "missing"),
+        ("interface", "copy", "half"),
+        ("sequences", "copy", "another page"),
+        ("addressing", "addressing", "JSON"),
+        ("learning", "learning", "changed at 0"),
+    ],
+)
+def test_a_page_without_one_of_its_scripts_says_so(
+    visit: Visit, script: str, kind: str, name: str
+) -> None:
+    tab = visit("book/how_to_use.html")
+    damaged(tab, f"{FOLDER}{script}.js*", DAMAGES[name])
+    tab.open((PAGES | {"learning": "notebooks/19_failure_lab.html"})[kind])
+    place(tab.page).scroll_into_view_if_needed()
+    alert = tab.page.get_by_role("alert").first
+    alert.wait_for()
+    words = "Nothing can be shown here: a script of this page is missing or damaged."
+    assert alert.inner_text() == f"{words} Try again"
+    tab.page.unroute_all()
+    alert.get_by_role("button", name="Try again").click()
+    place(tab.page).get_by_role("button").nth(1).wait_for()
+    forgive(tab)
 
 
 def test_the_address_follows_while_the_tape_plays(visit: Visit) -> None:

@@ -19,13 +19,24 @@
   async function start(place) {
     const { playground: kind } = place.dataset;
     try {
-      if (!ALONE.includes(kind)) await Weights.loadCatalogue();
+      if (!ALONE.includes(kind)) {
+        void [Machines, Tasks]; // which are needed later, when it would be too late to say so
+        await Weights.loadCatalogue();
+      }
       KINDS[kind](place);
     } catch (error) {
-      const { make, button } = Interface;
-      const again = button("Try again", () => start(place));
-      const words = `Nothing can be shown here: ${error.message}. `;
-      place.replaceChildren(make("p", { class: "pg-note", role: "alert" }, words, again));
+      // Any other kind, such as a ReferenceError, says that one of our scripts is not here; then
+      // neither are its helpers, and only the whole page can try again.
+      const isOurs = error.constructor === Error;
+      const why = isOurs ? error.message : "a script of this page is missing or damaged";
+      const note = document.createElement("p"), again = document.createElement("button");
+      note.className = "pg-note";
+      note.setAttribute("role", "alert");
+      again.type = "button";
+      again.textContent = "Try again";
+      again.onclick = () => (isOurs ? start(place) : location.reload());
+      note.append(`Nothing can be shown here: ${why}. `, again);
+      place.replaceChildren(note);
     }
   }
 

@@ -114,7 +114,11 @@ const Weights = (() => {
       text += found;
     }
     onProgress(1);
-    return Machines.build(entry, unpack(entry, text));
+    try {
+      return Machines.build(entry, unpack(entry, text));
+    } catch {
+      throw new Error("its file is damaged"); // or the list is of another version than the page
+    }
   }
 
   /**
