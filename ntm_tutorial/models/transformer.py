@@ -328,6 +328,10 @@ def turned(
 
     The first half of the components is paired with the second. A dot product of two turned vectors
     depends on the difference of their angles alone.
+
+    Args:
+        vectors: queries or keys (B, H, T, K).
+        turn: cosine and sine of each angle, any shape that goes with half of a vector.
     """
     cosine, sine = turn
     first, second = vectors.chunk(2, -1)
