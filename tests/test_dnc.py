@@ -272,11 +272,12 @@ def test_long_copies_are_recorded_once(tmp_path: Path) -> None:
     plan = recipe("copy", "dnc").but(network={"controller_size": 4})
     path = tmp_path / "copy_dnc" / "seed-07.safetensors"
     pretrained.save_file(path, plan.build(), plan, History(), seed=7)
-    file, lengths = tmp_path / "record.json", {3: 2}
-    found = long_copies.record(tmp_path, file, lengths)
-    assert set(found["copy_dnc/seed-07"]["3"]) == {"sequences", "perfect", "mean_wrong"}
+    file, tests = tmp_path / "record.json", {3: long_copies.Test(2, locations=5)}
+    found = long_copies.record(tmp_path, file, tests)
+    names = {"sequences", "locations", "perfect", "mean_wrong"}
+    assert set(found["copy_dnc/seed-07"]["3"]) == names
     path.write_bytes(b"")  # what was tested is not looked at again
-    assert long_copies.record(tmp_path, file, lengths) == found
+    assert long_copies.record(tmp_path, file, tests) == found
 
 
 @all_shapes

@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ntm_tutorial import pretrained, storage
 from ntm_tutorial.evaluation import evaluate
@@ -16,32 +16,41 @@ from ntm_tutorial.lab import results, sweeps
 from ntm_tutorial.tasks import TASKS
 
 FILE = results.FOLDER / "long_copies.json"
-LENGTHS: Mapping[int, int] = {250: 20, 500: 10, 1000: 10}
-"""So many fresh sequences of each length."""
-ROOM = 24
-"""Locations beyond the length."""
 
 
-def record(folder: Path, file: Path = FILE, lengths: Mapping[int, int] = LENGTHS) -> dict[str, Any]:
+class Test(NamedTuple):
+    """On how many fresh sequences of a length, and in how many locations."""
+
+    sequences: int
+    locations: int
+
+
+TESTS: Mapping[int, Test] = {120: Test(500, 160), 250: Test(10, 340), 1000: Test(2, 1360)}
+"""By length. A third more locations than vectors: a DNC may go on writing while it answers."""
+
+
+def record(folder: Path, file: Path = FILE, tests: Mapping[int, Test] = TESTS) -> dict[str, Any]:
     """Test the weights of all seeds of copy in a folder; return, by run and length, what is right.
 
-    Each length has the number of sequences and how many of them came out without a wrong bit.
+    Each length has its test, and how many sequences came out without a wrong bit.
     """
     found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     for path in sorted(folder.glob("copy_dnc*/seed-*.safetensors")):
         run = found.setdefault(f"{path.parent.name}/{path.stem}", {})
-        for length, count in lengths.items():
+        for length, test in tests.items():
             if str(length) not in run:
                 model: Any = pretrained.load_file(path).model
-                larger = model.at(memory_locations=length + ROOM)
+                larger = model.at(memory_locations=test.locations)
+                # As many at a time as leave their links near the processor.
+                batch = max(1, 500 // length)
                 with sweeps.using_threads(1):
-                    # One at a time: its links then stay near the processor.
-                    test = evaluate(
-                        larger, TASKS["copy"], length=length, sequences=count, batch_size=1
-                    )
-                perfect = int((test.wrong == 0).sum())
+                    told = evaluate(
+                        larger, TASKS["copy"], length=length, sequences=test.sequences,
+                        batch_size=batch,
+                    )  # fmt: skip
+                perfect = int((told.wrong == 0).sum())
                 run[str(length)] = {
-                    "sequences": count, "perfect": perfect, "mean_wrong": round(test.mean_wrong, 4)
+                    **test._asdict(), "perfect": perfect, "mean_wrong": round(told.mean_wrong, 4)
                 }  # fmt: skip
                 storage.write_text(file, json.dumps(found, indent=1) + "\n")
     return found
