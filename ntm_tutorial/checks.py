@@ -24,8 +24,8 @@ from typing import (
 import torch
 from torch import Tensor
 
-P = ParamSpec("P")
-R = TypeVar("R")
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 LARGEST = 2**62
 """No size, count or seed is larger: PyTorch could not hold it."""
@@ -145,7 +145,7 @@ def check_kind(name: str, value: Any, kind: type | tuple[type, ...]) -> None:
         raise ValueError(f"{name}: expected {wanted}, got {_told(value)}")
 
 
-def telling(function: Callable[P, R]) -> Callable[P, R]:
+def telling(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Let a function that fails name the argument that is not of its annotated kind.
 
     Kinds are looked at only once it has failed in words that name none, so that a call that goes
@@ -156,7 +156,7 @@ def telling(function: Callable[P, R]) -> Callable[P, R]:
     """
 
     @functools.wraps(function)
-    def told(*args: P.args, **settings: P.kwargs) -> R:
+    def told(*args: _P.args, **settings: _P.kwargs) -> _R:
         try:
             return function(*args, **settings)
         except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:

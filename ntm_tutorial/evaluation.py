@@ -187,8 +187,10 @@ def evaluate(
                 for name, value in each.items()
             }
             episode = fitted(task.sample(count, generator=generator, **here), model)
-            heard = task.heard
-            logits = answer(model, episode) if heard is None else speak(model, episode, heard)
+            if task.heard is None:
+                logits = answer(model, episode)
+            else:
+                logits = free_run(model, episode, task.heard)
             asked = _mask(episode).expand_as(logits).sum((0, 2))
             parts.append((bits_per_sequence(logits, episode), wrong_bits(logits, episode), asked))
     return Evaluation(*(torch.cat(column).cpu() for column in zip(*parts, strict=True)))
@@ -229,20 +231,30 @@ def answer(model: Any, episode: Episode, *state: Any) -> Float[Tensor, "T B O"]:
     return found[0]
 
 
-def speak(model: Any, episode: Episode, heard: slice) -> Float[Tensor, "T B O"]:
+def free_run(model: Any, episode: Episode, heard: slice) -> Float[Tensor, "T B O"]:
     """Run a model step by step; in the ``heard`` channels it hears what it last answered.
+
+    Free-running, as this is called, is the test of what was trained by teacher forcing.
 
     Args:
         model: one that has ``initial_state`` and ``step``.
         episode: of a task that is fed; what it has in these channels is not used.
         heard: the channels, as many as the model has outputs.
+
+    Raises:
+        ValueError: if the model cannot run step by step.
     """
+    if not hasattr(model, "initial_state") or not hasattr(model, "step"):
+        raise ValueError(
+            "model: expected one with initial_state and step, to hear its own answers, "
+            f"got {type(model).__name__}"
+        )
     state, logits = model.initial_state(episode.inputs.shape[1]), []
     said = torch.zeros_like(episode.targets[0])
     for inputs, asked in zip(episode.inputs, _mask(episode), strict=True):
-        heard_now = inputs.clone()
-        heard_now[:, heard] = said
-        answered, state = model.step(heard_now, state)
+        x = inputs.clone()
+        x[:, heard] = said
+        answered, state = model.step(x, state)
         logits.append(answered)
         said = ((answered > 0) & asked).to(said.dtype)
     return torch.stack(logits)

@@ -13,13 +13,7 @@ from torch import Tensor, nn
 
 from ntm_tutorial import addressing, starts
 from ntm_tutorial import memory as memory_ops
-from ntm_tutorial.checks import (
-    check_inputs,
-    check_number,
-    check_positive,
-    check_state,
-    whole,
-)
+from ntm_tutorial.checks import check_inputs, check_number, check_positive, check_state, whole
 from ntm_tutorial.controllers import CONTROLLERS, ControllerState
 from ntm_tutorial.heads import HeadParameters, Heads
 

@@ -321,6 +321,14 @@ _ATTENTION = Settings(
     Curriculum(mixed=False), Validation(every=3_200, sequences=200),
 )  # fmt: skip
 
+_COUPLED = {"heads": 1, "base": 10.0}
+
+
+def _restart(task_name: str, *names: str) -> dict[str, Any]:
+    """Let coupled positions start again at a task's delimiters."""
+    return {"restart": ALL_TASKS[task_name].channels(*(names or ("delimiter",)))}
+
+
 # All steps at once: no gradient goes through a loop, so nothing has to be held back by a large eps.
 # Chosen on rebinding, whose keys are rows of bits and need room; the same for all other tasks.
 _FAST = Settings(
@@ -350,24 +358,24 @@ BEYOND: dict[tuple[str, str], Recipe] = {
         *(Recipe("repeat-copy", model, None, {}, _DNC.but(sequences=32_000, ramp=8_000), _COUNT)
           for model in _DNCS),
         Recipe("repeat-copy", "transformer-rope", None, {}, _ATTENTION.but(sequences=128_000)),
-        Recipe("repeat-copy", "transformer-coupled", None, {"restart": [8]},
+        Recipe("repeat-copy", "transformer-coupled", None, _restart("repeat-copy"),
                _ATTENTION.but(sequences=128_000)),
         # An item is four steps; a key of eight sees the one before.
         Recipe("associative-recall", "transformer-rope", None, {"convolution": 8},
                _ATTENTION.but(sequences=64_000)),
         Recipe("associative-recall", "transformer-coupled", None,
-               {"heads": 1, "restart": [6, 7], "base": 10.0, "convolution": 8},
+               _COUPLED | {"convolution": 8}
+               | _restart("associative-recall", "item delimiter", "query delimiter"),
                _ATTENTION.but(sequences=64_000)),
         Recipe("priority-sort", "transformer-rope", None, {}, _ATTENTION.but(sequences=128_000)),
-        Recipe("priority-sort", "transformer-coupled", None, {"restart": [9]},
+        Recipe("priority-sort", "transformer-coupled", None, _restart("priority-sort"),
                _ATTENTION.but(sequences=128_000)),
         Recipe("dynamic-ngrams", "transformer-none", None, _CONTEXTS,
                _ATTENTION.but(sequences=16_000, batch_size=32, average=0.98, validate_every=800,
                               validation_sequences=64)),
         Recipe("copy", "transformer-rope", None, {},
                _ATTENTION.but(sequences=384_000, learning_rate=2e-3, validate_every=12_800)),
-        Recipe("copy", "transformer-coupled", None, {"heads": 1, "restart": [8], "base": 10.0},
-               _ATTENTION),
+        Recipe("copy", "transformer-coupled", None, _COUPLED | _restart("copy"), _ATTENTION),
         *(Recipe(task, model, None, network, settings) for task, network, settings in _FAST_ROWS
           for model in ("linear-attention", "delta", "gated-delta")),
     )

@@ -77,7 +77,8 @@ class TestBadInput:
     @each("name", ["input_size", "output_size", "hidden_size", "layers"])
     @each("value", [0, -1, 2.0, "3", None, True])
     def test_sizes(self, name: str, value: Any) -> None:
-        with pytest.raises(ValueError, match=f"^{name}: .* (at least|from) 1.*, got {value!r}$"):
+        allowed = "from 1 to 1000" if name == "layers" else "of at least 1"
+        with pytest.raises(ValueError, match=f"^{name}: .* {allowed}, got {value!r}$"):
             LSTMBaseline(**{"input_size": 9, "output_size": 8, name: value})
 
     @each("shape", [(5, 2, 3), (5, 4), (0, 2, 4), (5, 0, 4)])

@@ -200,7 +200,7 @@ class TestBadInput:
     @each(
         "settings, message",
         [
-            ({"layers": 0}, "^layers: .* 1.*, got 0$"),
+            ({"layers": 0}, "^layers: .* from 1 to 1000, got 0$"),
             ({"heads": 3}, "^heads: expected pairs to divide 64, got 3$"),
             ({"heads": 64}, "^heads: expected pairs to divide 64, got 64$"),
             ({"base": 0}, "^base: expected a number of at least 1, got 0$"),

@@ -16,5 +16,6 @@ if command -v nvidia-cuda-mps-control > /dev/null; then
 fi
 "$python" -m pytest -q -n 0 tests/test_training.py -k cuda
 timeout --signal=INT 540 "$python" -m ntm_tutorial.lab.cli sweep all lstm --seeds "$seeds" \
-  --jobs "$jobs" --device cuda --no-progress --output "${OUT:?where the results go}" || true
+  --jobs "$jobs" --device cuda --no-progress --output "${OUT:?where the results go}" \
+  || [ $? = 124 ] # the time was over
 "$python" -m ntm_tutorial.lab.cli sweep all lstm --summary --output "$OUT"

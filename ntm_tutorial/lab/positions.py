@@ -57,8 +57,7 @@ class Machine:
     @property
     def network(self) -> dict[str, Any]:
         """Keyword arguments of ``Transformer``."""
-        delimiter = range(*self.task.input_channels["delimiter"].indices(self.task.input_size))
-        restart = list(delimiter) if self.positions == "coupled" else []
+        restart = self.task.channels("delimiter") if self.positions == "coupled" else []
         return NETWORK | {"positions": self.positions, "restart": restart}
 
     @property

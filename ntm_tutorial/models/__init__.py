@@ -121,7 +121,7 @@ FAMILIES: dict[str, Family] = {
                start=lambda state: _layers(zip(*state, strict=True)), baseline=True),
         Family("dnc", "DNC", DNC, dict.fromkeys(_REPAIRS, False), "#332288", ">",
                (0, (3, 1, 1, 1)), **_OF_DNCS),
-        Family("dnc-repaired", "DNC, repaired", DNC, dict.fromkeys(_REPAIRS, True), "#6a51c7", "<",
+        Family("dnc-repaired", "DNC, repaired", DNC, dict.fromkeys(_REPAIRS, True), "#6a51c7", "d",
                **_OF_DNCS),
         Family("transformer-none", "Transformer, no positions", Transformer, {"positions": "none"},
                "#666633", "h", (0, (2, 1)), beyond=True),

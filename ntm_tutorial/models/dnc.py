@@ -149,18 +149,14 @@ def look_up(
 
     .. math:: w^c = \text{softmax}_i \big(\beta K[k \circ m, M(i) \circ m]\big)
 
-    Without a mask these are Eqs. 5 and 6, in fewer operations; no copy of the memory is masked.
+    These are Eqs. 5 and 6, on key and memory behind each head's mask.
     """
-    squares, columns = memory.square(), memory.transpose(1, 2)
     if mask is None:
-        lengths = squares.sum(-1).unsqueeze(1) * key.square().sum(-1, keepdim=True)
-        similar = torch.bmm(key, columns)
-    else:
-        weights = mask.square()
-        own = (weights * key.square()).sum(-1, keepdim=True)
-        lengths = torch.bmm(weights, squares.transpose(1, 2)) * own
-        similar = torch.bmm(weights * key, columns)
-    return torch.softmax(strength * similar * lengths.clamp(min=FAINT**4).rsqrt(), dim=-1)
+        return addressing.content_weighting(memory, key, strength)
+    heads = (part.split(1, dim=1) for part in (mask, mask * key, strength))
+    return torch.cat(
+        [addressing.content_weighting(memory * m, k, b) for m, k, b in zip(*heads, strict=True)], 1
+    )
 
 
 class DNC(nn.Module):

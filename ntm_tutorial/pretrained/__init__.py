@@ -121,10 +121,10 @@ def save_file(
         "history": asdict(history),
     }
     tensors = model.state_dict()
-    rounded = {name: tensor.half() for name, tensor in tensors.items()}
-    large = sum(tensor.numel() for tensor in tensors.values()) > LARGE
-    if large and _answers_alike(model, rounded, ALL_TASKS[plan.task]):
-        tensors = rounded
+    if sum(tensor.numel() for tensor in tensors.values()) > LARGE:
+        rounded = {name: tensor.half() for name, tensor in tensors.items()}
+        if _answers_alike(model, rounded, ALL_TASKS[plan.task]):
+            tensors = rounded
     storage.save(file, tensors, about)
 
 

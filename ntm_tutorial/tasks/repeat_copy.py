@@ -3,7 +3,7 @@
 import math
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
 from ntm_tutorial.tasks.base import Episode, Task, random_bits, same_for_all
@@ -61,20 +61,28 @@ class RepeatCopy(Task):
         """
         lengths = self._difficulty("length", length, batch_size, generator)
         counts = self._difficulty("repeats", repeats, batch_size, generator)
-        longest, ends = int(lengths.max()), lengths + 1 + lengths * counts
+        longest, starts = int(lengths.max()), lengths + 1 + self._pause(counts)
+        ends = starts + lengths * counts
         time = torch.arange(int(ends.max()) + 1).unsqueeze(1)
         vectors = random_bits(longest, batch_size, self.bits, generator=generator)
-        delimiter = time == lengths
 
         inputs = torch.zeros(len(time), batch_size, self.input_size)
         inputs[:longest, :, : self.bits] = vectors * (time[:longest] < lengths).unsqueeze(-1)
-        inputs[..., self.bits] = delimiter.float()
-        inputs[..., self.bits + 1] = delimiter * self.scale(counts)
-        copying = (time > lengths) & (time < ends)
-        source = (time - lengths - 1).clamp(min=0) % lengths
+        inputs[..., self.bits] = (time == lengths).float()
+        inputs[..., self.bits + 1] = self._told(time - lengths, counts)
+        copying = (time >= starts) & (time < ends)
+        source = (time - starts).clamp(min=0) % lengths
         answers = vectors.gather(0, source.unsqueeze(-1).expand(-1, -1, self.bits))
         targets = torch.zeros(len(time), batch_size, self.output_size)
         targets[..., : self.bits] = answers * copying.unsqueeze(-1)
         targets[..., self.bits] = (time == ends).float()
         mask = same_for_all(copying | (time == ends))
         return Episode(inputs, targets, mask, {"length": lengths, "repeats": counts})
+
+    def _pause(self, counts: Int[Tensor, "B"]) -> Int[Tensor, "B"]:
+        """Return how many steps lie between the delimiter and the answer."""
+        return torch.zeros_like(counts)
+
+    def _told(self, since: Int[Tensor, "T B"], counts: Int[Tensor, "B"]) -> Float[Tensor, "T B"]:
+        """Return what the last channel says of the count, so many steps after the delimiter."""
+        return (since == 0) * self.scale(counts)

@@ -6,7 +6,8 @@
 
 Machines.KINDS.DNC = (() => {
   const { sigmoid, softplus, vector, softmax, concatenate, rowsOf, linear } = Machines;
-  const { interpolate, sharpen, read, erase, add, controllerOf, layerOf, lstmStart } = Machines;
+  const { contentWeighting, interpolate, sharpen, read, erase, add } = Machines;
+  const { controllerOf, layerOf, lstmStart } = Machines;
 
   /** What an empty memory holds, and the least usage. */
   const FAINT = 1e-6;
@@ -32,19 +33,9 @@ Machines.KINDS.DNC = (() => {
 
   /** Focus on the rows that resemble the key, in those columns that a mask leaves. */
   function lookUp(memory, key, strength, mask) {
-    const M = key.length;
-    const weights = mask ? mask.map((m) => m * m) : new Float64Array(M).fill(1);
-    const own = key.reduce((sum, k, j) => sum + weights[j] * k * k, 0);
-    return softmax(
-      vector(memory.length / M, (i) => {
-        let dot = 0, squared = 0;
-        for (let j = 0, at = i * M; j < M; j++, at++) {
-          dot += weights[j] * key[j] * memory[at];
-          squared += weights[j] * memory[at] * memory[at];
-        }
-        return (strength * dot) / Math.sqrt(Math.max(own * squared, FAINT ** 4));
-      }),
-    );
+    if (!mask) return contentWeighting(memory, key, strength);
+    const M = key.length, masked = memory.map((x, i) => x * mask[i % M]);
+    return contentWeighting(masked, key.map((k, j) => k * mask[j]), strength);
   }
 
   /**

@@ -45,8 +45,10 @@ class Scoring(NamedTuple):
     tests: tuple[dict[str, int], ...]
 
 
+_COPYING = Scoring(0.1, 1.0, ({"length": 20}, {"length": 120}))
+
 SCORING: dict[str, Scoring] = {
-    "copy": Scoring(0.1, 1.0, ({"length": 20}, {"length": 120})),
+    "copy": _COPYING,
     "repeat-copy": Scoring(
         2.0, 10.0, tuple({"length": a, "repeats": b} for a, b in ((10, 10), (10, 20), (20, 10)))
     ),
@@ -66,8 +68,8 @@ SCORING: dict[str, Scoring] = {
         5.0,
         tuple({"items": a, "bindings": b} for a, b in ((8, 1), (8, 2), (8, 4), (8, 8), (16, 4))),
     ),
+    "copy-fed": _COPYING,
 }
-SCORING["copy-fed"] = SCORING["copy"]
 """One row a task."""
 
 
