@@ -20,7 +20,7 @@ from ntm_tutorial import pretrained
 from ntm_tutorial.checks import telling
 from ntm_tutorial.evaluation import testing_seed
 from ntm_tutorial.models import FAMILIES, SequenceModel, family_of, run_traced
-from ntm_tutorial.tasks import Task
+from ntm_tutorial.tasks import TASKS, Task
 
 PART = 2**20
 """Characters in one script; a longer text comes in several, so that a page can report progress."""
@@ -30,8 +30,12 @@ Pack = dict[str, Any]
 
 
 def playable() -> list[tuple[str, str]]:
-    """List the trained models that the pages can run, as (task, model)."""
-    return [pair for pair in pretrained.available() if FAMILIES[pair[1]].start is not None]
+    """List the trained models that the pages can run, as (task, model): on the paper's tasks."""
+    return [
+        (task, model)
+        for task, model in pretrained.available()
+        if task in TASKS and FAMILIES[model].start is not None
+    ]
 
 
 @telling
