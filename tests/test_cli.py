@@ -17,7 +17,7 @@ from ntm_tutorial import pretrained, storage
 from ntm_tutorial.evaluation import evaluate
 from ntm_tutorial.lab.cli import BAD_INPUT, DIFFICULTIES, INTERRUPTED, main
 from ntm_tutorial.pretrained import load_file
-from ntm_tutorial.recipes import ALL_RECIPES, MODELS, RECIPES, Paper, Recipe, recipe
+from ntm_tutorial.recipes import ALL_RECIPES, MODELS, Paper, Recipe, recipe
 from ntm_tutorial.settings import typed
 from ntm_tutorial.tasks import ALL_TASKS, TASKS
 from ntm_tutorial.training import train
@@ -36,7 +36,7 @@ def small_recipes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         "validate_every": 8, "validation_sequences": 4,
     }  # fmt: skip
     monkeypatch.setitem(
-        RECIPES,
+        ALL_RECIPES,
         ("copy", "ntm-lstm"),
         Recipe("copy", "ntm-lstm", Paper(1, "100", 1e-4, 67_561), network, typed(training)),
     )
@@ -192,7 +192,8 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_every_difficulty_can_be_chosen() -> None:
-    assert {name for task in TASKS.values() for name in task.training_range} == set(DIFFICULTIES)
+    ranges = [task.training_range for task in ALL_TASKS.values()]
+    assert {name for names in ranges for name in names} == set(DIFFICULTIES)
 
 
 def test_list(capsys: pytest.CaptureFixture[str]) -> None:

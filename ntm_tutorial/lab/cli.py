@@ -265,21 +265,23 @@ def _announce(wanted: list[sweeps.Run], folder: Path, jobs: int) -> None:
         rows.append([len(left), left.count(0.0), _duration(left), "together"])
     print(_columns(rows), file=sys.stderr)
     known = [time for time in left if time is not None]
-    if len(known) == len(left) and any(known):
+    if any(known):
         longest = max(sum(known) / jobs, *known)
-        print(f"About {_duration([longest])}, {jobs} at a time. Results go to {folder}.",
+        about = "About" if len(known) == len(left) else "Over"
+        print(f"{about} {_duration([longest])}, {jobs} at a time. Results go to {folder}.",
               file=sys.stderr)  # fmt: skip
 
 
 def _duration(seconds: list[float | None]) -> str:
     """Say how long several things take together, such as ``"40 s"``, ``"12 min"``, ``"3.5 h"``."""
     known = [time for time in seconds if time is not None]
-    if len(known) < len(seconds):
-        return "unknown"
     total = sum(known)
+    if not total and len(known) < len(seconds):
+        return "unknown"
+    over = "over " if len(known) < len(seconds) else ""
     if total < 90:
-        return f"{total:.0f} s"
-    return f"{total / 60:.0f} min" if total < 5400 else f"{total / 3600:.1f} h"
+        return f"{over}{total:.0f} s"
+    return over + (f"{total / 60:.0f} min" if total < 5400 else f"{total / 3600:.1f} h")
 
 
 def _table(task: str, summaries: list[results.Summary]) -> str:
