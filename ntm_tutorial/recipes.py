@@ -382,8 +382,10 @@ BEYOND: dict[tuple[str, str], Recipe] = {
 }  # fmt: skip
 """What the paper does not have: its successors, and tasks of ours. By task and model."""
 
-ALL_RECIPES = RECIPES | BEYOND
-"""Every recipe, by task and model."""
+ALL_RECIPES = {
+    pair: plan for task in ALL_TASKS for pair, plan in (RECIPES | BEYOND).items() if pair[0] == task
+}
+"""Every recipe, by task and model, a task after the other."""
 
 _LIVE = Settings(
     50_000, 16, 4e-3, Optimizer(clip_norm=3.0), Schedule(decay=0.2), Curriculum(ramp=8_000),
