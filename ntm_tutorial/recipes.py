@@ -373,8 +373,10 @@ BEYOND: dict[tuple[str, str], Recipe] = {
         Recipe("dynamic-ngrams", "transformer-none", None, _CONTEXTS,
                _ATTENTION.but(sequences=16_000, batch_size=32, average=0.98, validate_every=800,
                               validation_sequences=64)),
+        # Each length is a distance of its own here, so a batch has all lengths.
         Recipe("copy", "transformer-rope", None, {},
-               _ATTENTION.but(sequences=384_000, learning_rate=2e-3, validate_every=12_800)),
+               _ATTENTION.but(sequences=384_000, learning_rate=2e-3, mixed=True,
+                              validate_every=12_800)),
         Recipe("copy", "transformer-coupled", None, _COUPLED | _restart("copy"), _ATTENTION),
         *(Recipe(task, model, None, network, settings) for task, network, settings in _FAST_ROWS
           for model in ("linear-attention", "delta", "gated-delta")),
