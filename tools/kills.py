@@ -22,8 +22,9 @@ import torch
 import torch._dynamo  # noqa: F401 - which optimisers would import in every child
 
 from ntm_tutorial import storage
-from ntm_tutorial.recipes import LIVES, RECIPES, Recipe
-from ntm_tutorial.tasks import TASKS, Episode, Task
+from ntm_tutorial.models import family
+from ntm_tutorial.recipes import ALL_RECIPES, LIVES, Recipe
+from ntm_tutorial.tasks import ALL_TASKS, Episode, Task
 from ntm_tutorial.training import History, train
 
 KILLS = 4
@@ -36,11 +37,8 @@ LATER = 2
 def small(plan: Recipe) -> Recipe:
     """Shrink a recipe to a second of work in which all that it does still happens."""
     sizes = {"controller_size": 8, "memory_locations": 8, "hidden_size": 6}
-    network = {
-        name: size
-        for name, size in sizes.items()
-        if ("hidden_size" in plan.network) == (name == "hidden_size")
-    }
+    known = family(plan.model).sizes
+    network = {name: size for name, size in sizes.items() if name in known}
     changes: dict[str, Any] = {
         "ramp": 2 * EVERY, "harden_after": 2 * EVERY, "memory_sizes": [4, 8],
         "hold_at": 1e6, "settle_at": 1e6, "stop_at": None, "validation_difficulty": None,
@@ -84,7 +82,7 @@ def run(plan: Recipe, folder: Path, kill_after: int | None = None) -> None:
 
 def _train(plan: Recipe, folder: Path, kill_after: int | None) -> None:
     torch.set_num_threads(1)
-    task, model = brief(TASKS[plan.task]), plan.build(0)
+    task, model = brief(ALL_TASKS[plan.task]), plan.build(0)
     plain, left = task.sample, -1
 
     def sample(*arguments: Any, **keywords: Any) -> Episode:
@@ -124,7 +122,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--chain", action="store_true", help="one run a recipe, killed every time")
     chain = parser.parse_args().chain
-    plans = [*RECIPES.items(), *(((plan.task, f"{plan.model} (live)"), plan)
+    plans = [*ALL_RECIPES.items(), *(((plan.task, f"{plan.model} (live)"), plan)
                                  for plan in LIVES.values() if chain)]  # fmt: skip
     kills = range(1, KILLS + 1)
     ways: list[list[int]] = [list(kills)] if chain else [[kill] for kill in kills]
