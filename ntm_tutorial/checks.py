@@ -29,6 +29,8 @@ _R = TypeVar("_R")
 
 LARGEST = 2**62
 """No size, count or seed is larger: PyTorch could not hold it."""
+_UNTOLD = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+"""What a wrong argument may end in."""
 DEEPEST = 1_000
 """No more layers: each is built by itself, so that a slip of a few zeros would seem to hang."""
 
@@ -159,7 +161,7 @@ def telling(function: Callable[_P, _R]) -> Callable[_P, _R]:
     def told(*args: _P.args, **settings: _P.kwargs) -> _R:
         try:
             return function(*args, **settings)
-        except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        except _UNTOLD as error:
             signature = inspect.signature(function)
             if str(error).partition(":")[0] in signature.parameters:
                 raise
@@ -180,9 +182,40 @@ def telling(function: Callable[_P, _R]) -> Callable[_P, _R]:
                         raise ValueError(
                             f"{one}: expected {_worded(kind)}, got {_told(part)}"
                         ) from error
+            _check_shapes(given, hints, error)
             raise
 
     return told
+
+
+def _check_shapes(given: Mapping[str, Any], hints: Mapping[str, Any], error: Exception) -> None:
+    """Refuse the first tensor that does not go with its annotation and the tensors before it."""
+    sizes: dict[str, int] = {}
+    tensors: dict[str, Tensor] = {}
+    for name, value in given.items():
+        hint = hints.get(name)
+        kinds = [kind for kind in (hint, *get_args(hint)) if hasattr(kind, "array_type")]
+        if not kinds or not isinstance(value, Tensor):
+            continue
+        wanted = [size for size in kinds[0].dim_str.split() if not size.startswith("*")]
+        any_before = "*" in kinds[0].dim_str
+        shape = value.shape[-len(wanted) :] if any_before else value.shape
+        fits = len(shape) == len(wanted) and all(
+            size == (int(one) if one.isdigit() else sizes.setdefault(one, size))
+            for one, size in zip(wanted, shape, strict=True)
+        )
+        if not fits:
+            allowed = ", ".join(["..."] * any_before + wanted)
+            known = ", ".join(f"{one} = {size}" for one, size in sizes.items() if one in wanted)
+            known = f" with {known}" if known else ""
+            raise ValueError(
+                f"{name}: expected shape ({allowed}){known}, got {tuple(value.shape)}"
+            ) from error
+        tensors[name] = value
+        try:
+            check_together(**tensors)
+        except ValueError as told:
+            raise told from error
 
 
 def _is(value: Any, kind: Any) -> bool:

@@ -231,6 +231,7 @@ def answer(model: Any, episode: Episode, *state: Any) -> Float[Tensor, "T B O"]:
     return found[0]
 
 
+@telling
 def free_run(model: Any, episode: Episode, heard: slice) -> Float[Tensor, "T B O"]:
     """Run a model step by step; in the ``heard`` channels it hears what it last answered.
 

@@ -34,8 +34,9 @@ from ntm_tutorial import (
 )
 from ntm_tutorial.heads import Heads
 from ntm_tutorial.lab import results, sweeps
+from ntm_tutorial.models import DNC, FastWeights, Transformer, dnc, fast_weights
 from ntm_tutorial.recipes import recipe
-from ntm_tutorial.tasks import dynamic_ngrams, priority_sort
+from ntm_tutorial.tasks import ALL_TASKS, dynamic_ngrams, priority_sort
 from ntm_tutorial.training import History, train
 
 SECONDS = 30
@@ -201,11 +202,58 @@ def calls() -> dict[str, Call]:
         Call(history.sustained, {"bits": 3.0, "sequences": 2}),
         Call(history.relapses, {"bits": 3.0, "above": 4.0}),
         Call(episode.one, {"name": "length"}),
+        *calls_of_successors(),
     ]  # fmt: skip
     return {
         f"{getattr(call.function, '__qualname__', call.function)} {place}": call
         for place, call in enumerate(table)
     }
+
+
+def calls_of_successors() -> list[Call]:
+    """Return calls of what is younger than the paper: three families, and tasks of ours."""
+    copying, fed = TASKS["copy"].sample(2, length=3), ALL_TASKS["copy-fed"]
+    sizes: dict[str, Any] = {"controller_size": 6, "memory_locations": 5, "memory_width": 4}
+    machine = DNC(9, 8, **sizes)
+    families: list[Any] = [machine, Transformer(9, 8, layers=1, heads=1), FastWeights(9, 8)]
+    repairs = {"masked": True, "deallocate": True, "sharp": True}
+    table = [
+        Call(DNC, {"input_size": 9, "output_size": 8, "controller": "lstm", **sizes, **repairs}),
+        Call(machine.at, {"memory_locations": 9}),
+        Call(dnc.use, {
+            "usage": numbers(2, 5), "write_weighting": weights(2, 1, 5),
+            "read_weighting": weights(2, 1, 5), "free_gate": numbers(2, 1, 1),
+        }),
+        Call(dnc.allocate, {"usage": numbers(2, 5)}),
+        Call(dnc.link_step, {
+            "link": torch.zeros(2, 5, 5), "precedence": weights(2, 1, 5),
+            "write_weighting": weights(2, 1, 5),
+        }),
+        Call(dnc.look_up, {
+            "memory": numbers(2, 5, 4), "key": numbers(2, 1, 4), "strength": numbers(2, 1, 1),
+            "mask": numbers(2, 1, 4),
+        }),
+        Call(fast_weights.write, {
+            "memory": numbers(4, 3), "key": numbers(4), "add": numbers(3), "alpha": numbers(1),
+            "beta": numbers(1),
+        }),
+        Call(fast_weights.read, {"memory": numbers(4, 3), "query": numbers(4)}),
+        Call(ALL_TASKS["rebinding"].sample, {"batch_size": 2, "items": 3, "bindings": 2}),
+        Call(ALL_TASKS["repeat-copy-ticks"].sample, {"batch_size": 2, "length": 3, "repeats": 2}),
+        Call(fed.sample, {"batch_size": 2, "length": 3}),
+        Call(evaluation.free_run, {
+            "model": LSTMBaseline(17, 8, hidden_size=4, layers=1),
+            "episode": fed.sample(2, length=3), "heard": slice(9, 17),
+        }),
+    ]  # fmt: skip
+    for model in families:
+        table += [
+            Call(model.forward, {"inputs": copying.inputs, "state": model.initial_state(2)}),
+            Call(model.step, {"x": copying.inputs[0], "state": model.initial_state(2)}),
+            Call(model.trace, {"inputs": copying.inputs}),
+            Call(model.initial_state, {"batch_size": 2}),
+        ]
+    return table + [Call(type(one), dict(one.settings)) for one in families[1:]]
 
 
 TENSORS: dict[str, Callable[[Tensor], Tensor]] = {

@@ -16,7 +16,14 @@ from torch.nn.functional import softplus
 
 from ntm_tutorial import addressing
 from ntm_tutorial import memory as memory_ops
-from ntm_tutorial.checks import check_inputs, check_positive, check_state, whole
+from ntm_tutorial.checks import (
+    check_inputs,
+    check_positive,
+    check_state,
+    check_together,
+    telling,
+    whole,
+)
 from ntm_tutorial.controllers import CONTROLLERS, ControllerState
 
 FAINT = 1e-6
@@ -83,6 +90,7 @@ class DNCTrace(NamedTuple):
     memory: Float[Tensor, "T B N M"]
 
 
+@telling
 def use(
     usage: Float[Tensor, "B N"],
     write_weighting: Float[Tensor, "B 1 N"],
@@ -101,6 +109,7 @@ def use(
     return memory_ops.erase(used.unsqueeze(-1), read_weighting, free_gate).squeeze(-1)
 
 
+@telling
 def allocate(usage: Float[Tensor, "B N"]) -> Float[Tensor, "B 1 N"]:
     r"""Weight what is free, the freest location first; of equally free ones, the first.
 
@@ -109,13 +118,15 @@ def allocate(usage: Float[Tensor, "B N"]) -> Float[Tensor, "B 1 N"]:
     where :math:`\phi` lists the locations by rising usage. The sum is at most 1, and near 0 where
     all are used.
     """
-    rising, order = (FAINT + (1 - FAINT) * usage).sort(dim=-1, stable=True)
+    least = (FAINT + (1 - FAINT) * usage).clamp(min=FAINT)
+    rising, order = least.sort(dim=-1, stable=True)
     logs = rising.log()
     fullness = torch.exp(logs.cumsum(-1) - logs)  # the product of all before
     weights = torch.zeros_like(usage).scatter(-1, order, (1 - rising) * fullness)
     return weights.unsqueeze(1)
 
 
+@telling
 def link_step(
     link: Float[Tensor, "B N N"],
     precedence: Float[Tensor, "B 1 N"],
@@ -139,6 +150,7 @@ def link_step(
     return link, torch.addcmul(write_weighting, left, precedence)
 
 
+@telling
 def look_up(
     memory: Float[Tensor, "B N M"],
     key: Float[Tensor, "B H M"],
@@ -153,6 +165,7 @@ def look_up(
     """
     if mask is None:
         return addressing.content_weighting(memory, key, strength)
+    check_together(memory=memory, key=key, strength=strength, mask=mask)
     heads = (part.split(1, dim=1) for part in (mask, mask * key, strength))
     return torch.cat(
         [addressing.content_weighting(memory * m, k, b) for m, k, b in zip(*heads, strict=True)], 1
@@ -212,7 +225,7 @@ class DNC(nn.Module):
         for name, value in repairs.items():
             if not isinstance(value, bool):
                 raise ValueError(f"{name}: expected a bool, got {value!r}")
-        if controller not in CONTROLLERS:
+        if str(controller) not in CONTROLLERS:
             raise ValueError(
                 f"controller: expected one of {sorted(CONTROLLERS)}, got {controller!r}"
             )

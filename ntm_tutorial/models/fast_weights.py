@@ -24,7 +24,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import normalize, silu
 
-from ntm_tutorial.checks import check_inputs, check_positive, check_state, whole
+from ntm_tutorial.checks import (
+    check_inputs,
+    check_positive,
+    check_state,
+    check_together,
+    telling,
+    whole,
+)
 
 RULES = {
     "add": (False, False),
@@ -73,6 +80,7 @@ class FastWeightsTrace(NamedTuple):
     memory: Float[Tensor, "T B L H N M"]
 
 
+@telling
 def write(
     memory: Float[Tensor, "*any N M"],
     key: Float[Tensor, "*any N"],
@@ -89,7 +97,12 @@ def write(
         add: what is to be read there.
         alpha: the share that is kept of all rows, 0 to 1; left out, all is.
         beta: how far what the key reads gives way to ``add``, 0 to 1; left out, nothing is erased.
+
+    Raises:
+        ValueError: if they do not fit together.
     """
+    gates = {name: gate for name, gate in (("alpha", alpha), ("beta", beta)) if gate is not None}
+    check_together(memory=memory, key=key, add=add, **gates)
     if alpha is not None:
         memory = memory * alpha.unsqueeze(-1)
     if beta is not None:
@@ -97,6 +110,7 @@ def write(
     return memory + key.unsqueeze(-1) * add.unsqueeze(-2)
 
 
+@telling
 def read(
     memory: Float[Tensor, "*any N M"], query: Float[Tensor, "*any N"]
 ) -> Float[Tensor, "*any M"]:
@@ -104,6 +118,7 @@ def read(
     return (query.unsqueeze(-2) @ memory).squeeze(-2)
 
 
+@telling
 def write_all(
     memory: Float[Tensor, "B H N M"], writes: Writes
 ) -> tuple[Float[Tensor, "B H T M"], Float[Tensor, "B H N M"]]:
@@ -246,6 +261,7 @@ class FastWeights(nn.Module):
             width evenly.
     """
 
+    @telling
     def __init__(
         self,
         input_size: int,

@@ -13,7 +13,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ntm_tutorial.checks import check_inputs, check_number, check_positive, check_state, whole
+from ntm_tutorial.checks import (
+    check_inputs,
+    check_number,
+    check_positive,
+    check_state,
+    telling,
+    whole,
+)
 
 POSITIONS = ("none", "rope", "alibi", "half-windowed", "coupled")
 """How a head may know where a row lies."""
@@ -91,6 +98,7 @@ class Transformer(nn.Module):
             the position code does not fit.
     """
 
+    @telling
     def __init__(
         self,
         input_size: int,
@@ -321,6 +329,7 @@ class Block(nn.Module):
         return read, weighting
 
 
+@telling
 def turned(
     vectors: Float[Tensor, "B H T K"], turn: tuple[Tensor, Tensor]
 ) -> Float[Tensor, "B H T K"]:
