@@ -19,6 +19,7 @@ from ntm_tutorial.plots.machine import (
     used_locations,
     weighting_bars,
 )
+from ntm_tutorial.plots.maps import strip_map
 from ntm_tutorial.plots.ngrams import Excerpt, along, predictions, visits
 from ntm_tutorial.plots.recall import recall_steps
 from ntm_tutorial.plots.results import (
@@ -90,6 +91,7 @@ __all__ = [
     "sequence",
     "short",
     "sorting",
+    "strip_map",
     "strips",
     "targets_and_outputs",
     "timeline",

@@ -370,13 +370,13 @@ def score(model: nn.Module, task_name: str, sequences: int = SEQUENCES) -> list[
             "share_perfect": _significant(found.share_perfect),
         }
         if task.optimum is not None:
-            best = evaluate(_Optimum(task), task, sequences=sequences, **difficulty)
+            best = evaluate(Optimum(task), task, sequences=sequences, **difficulty)
             entry[BEST] = _significant(best.mean_bits)
         scores.append(entry)
     return scores
 
 
-class _Optimum(nn.Module):
+class Optimum(nn.Module):
     """The best that can be said on a task, called like a trained model."""
 
     def __init__(self, task: Task) -> None:

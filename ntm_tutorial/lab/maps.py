@@ -1,0 +1,225 @@
+"""One map of tasks by models: how wrong each trained model is, within its training and beyond.
+
+``python -m ntm_tutorial.lab.maps FOLDER ...`` tests the models that come with the package, and the
+weights that sweeps left in folders, on fresh sequences of every test of their task. It writes one
+file into ``results``. What was tested already it leaves alone, unless the weights have changed.
+"""
+
+import hashlib
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+from torch.utils._pytree import tree_leaves
+
+from ntm_tutorial import pretrained, storage
+from ntm_tutorial.checks import telling
+from ntm_tutorial.evaluation import evaluate, testing_seed
+from ntm_tutorial.lab import positions, results, sweeps
+from ntm_tutorial.recipes import ALL_RECIPES
+from ntm_tutorial.tasks import TASKS
+
+FILE = results.FOLDER / "map.json"
+COLUMNS = ("in range", "twice", "six times")
+"""How far a test goes, in multiples of the training range."""
+
+
+class Test(NamedTuple):
+    """What a model is asked.
+
+    Attributes:
+        difficulty: of the sequences.
+        sequences: how many, all of them fresh.
+        vectors: what a memory has to hold.
+    """
+
+    difficulty: dict[str, int]
+    sequences: int
+    vectors: int
+
+
+def _of(names: Sequence[str], *tests: Sequence[int]) -> dict[str, Test]:
+    """List a task's tests: sequences, vectors, and the value of each difficulty."""
+    columns = (*COLUMNS, "longer")
+    return {
+        column: Test(dict(zip(names, values, strict=True)), sequences, vectors)
+        for column, (sequences, vectors, *values) in zip(columns, tests, strict=False)
+    }
+
+
+TESTS: Mapping[str, Mapping[str, Test]] = {
+    "copy": _of(["length"], (200, 20, 20), (200, 40, 40), (100, 120, 120)),
+    "repeat-copy": _of(
+        ["length", "repeats"], (100, 10, 10, 10), (100, 10, 10, 20), (50, 10, 10, 60),
+        (100, 20, 20, 10),
+    ),
+    "associative-recall": _of(["items"], (200, 18, 6), (200, 36, 12), (200, 108, 36)),
+    "dynamic-ngrams": _of(["length"], (200, 32, 200), (100, 32, 400), (50, 32, 1200)),
+    "priority-sort": _of(
+        ["items", "answers"], (200, 20, 20, 16), (100, 40, 40, 32), (50, 120, 120, 96)
+    ),
+}  # fmt: skip
+"""By task and column. Repeat copy's columns count repeats; longer vectors are one test more."""
+
+
+class Weights(NamedTuple):
+    """Where the weights of a trained model lie.
+
+    Attributes:
+        task: its name.
+        model: its name.
+        seed: the one it was trained from.
+        path: the file.
+    """
+
+    task: str
+    model: str
+    seed: int
+    path: Path
+
+    @property
+    def key(self) -> str:
+        """Its name in the record."""
+        return f"{self.task}_{self.model}/seed-{self.seed:02}"
+
+
+def trained(folders: Iterable[Path] = ()) -> Iterator[Weights]:
+    """List what comes with the package, then what sweeps of whole recipes left in folders."""
+    seen = set()
+    for task, model in ALL_RECIPES:
+        if task in TASKS:
+            own = pretrained.path(ALL_RECIPES[task, model])
+            files = [own] if own.is_file() else []
+            for folder in folders:
+                files += sorted(folder.glob(f"{task}_{model}/seed-*.safetensors"))
+            for path in files:
+                found = Weights(task, model, storage.load(path)[1]["seed"], path)
+                if found.key not in seen:
+                    seen.add(found.key)
+                    yield found
+
+
+def fingerprint(model: nn.Module) -> str:
+    """Return what no other weights have."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode() + tensor.detach().cpu().float().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def fitted(model: Any, test: Test) -> Any:
+    """Return the model as it is tested: where its memory may grow, with a third more than it holds.
+
+    A differentiable neural computer has such a memory. An NTM keeps the 128 rows of its training.
+    """
+    locations = -(-4 * test.vectors // 3)
+    if hasattr(model, "at") and model.settings["memory_locations"] < locations:
+        return model.at(memory_locations=locations)
+    return model
+
+
+@torch.no_grad()
+def carried(model: nn.Module, task_name: str, test: Test) -> int:
+    """Return how many numbers a model carries on after a sequence: its state."""
+    generator = torch.Generator().manual_seed(testing_seed(0))
+    episode = TASKS[task_name].sample(1, generator=generator, **test.difficulty)
+    _, state = fitted(model, test)(episode.inputs)
+    return sum(part.numel() for part in tree_leaves(state))
+
+
+@telling
+def examine(model: nn.Module, task_name: str, test: Test) -> dict[str, float]:
+    """Test a model, and tell how wrong it is: 0 is perfect, 1 is a coin.
+
+    It is twice the share of wrong bits; where a task has an optimum, it is what is paid above that,
+    beside what a coin pays above it. So it can be more than 1, for who is wrong and sure of it.
+    """
+    task = TASKS[task_name]
+    # As many steps at a time as fit into the memory of a small machine.
+    steps = task.sample(1, **test.difficulty).inputs.shape[0]  # type: ignore[arg-type]
+    size = max(1, min(50, 5_000 // steps))
+    how: dict[str, Any] = {"sequences": test.sequences, "batch_size": size, **test.difficulty}
+    told = evaluate(fitted(model, test), task, **how)
+    wrong = 2 * told.share_wrong
+    if task.optimum is not None:
+        best = evaluate(results.Optimum(task), task, **how).mean_bits
+        wrong = (told.mean_bits - best) / (told.asked.double().mean().item() - best)
+    return {
+        "wrong": round(wrong, 5),
+        "mean_wrong": round(told.mean_wrong, 4),
+        "mean_bits": round(told.mean_bits, 4),
+        "perfect": round(told.share_perfect, 4),
+    }
+
+
+def record(
+    folders: Iterable[Path] = (),
+    file: Path = FILE,
+    tests: Mapping[str, Mapping[str, Test]] = TESTS,
+) -> dict[str, Any]:
+    """Test all trained models; return, by run and test, how wrong each is, and its state's size."""
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    for weights in trained(folders):
+        model = pretrained.load_file(weights.path).model
+        mark = fingerprint(model)
+        if found.get(weights.key, {}).get("weights") != mark:
+            found[weights.key] = {"weights": mark, "state": {}, "tests": {}}
+        run = found[weights.key]
+        for column, test in tests[weights.task].items():
+            if column not in run["tests"]:
+                with sweeps.using_threads(1):
+                    run["tests"][column] = examine(model, weights.task, test)
+                    run["state"][column] = carried(model, weights.task, test)
+                storage.write_text(file, _lines(found))
+    return found
+
+
+def _lines(found: dict[str, Any]) -> str:
+    """Write a record, a run a line."""
+    runs = ",\n".join(f"{json.dumps(key)}: {json.dumps(found[key])}" for key in sorted(found))
+    return f"{{\n{runs}\n}}\n"
+
+
+Cells = dict[tuple[str, str], dict[str, dict[int, float]]]
+"""By task and model, then by column: how wrong each seed's model is."""
+
+
+def cells(file: Path = FILE) -> Cells:
+    """Read the record; where a seed left its results and no weights, take what they say.
+
+    The tests of the scoreboard that have the same difficulty serve for that.
+    """
+    found: Cells = defaultdict(lambda: {column: {} for column in (*COLUMNS, "longer")})
+    for one in results.load():
+        if one.task in TESTS and not one.live and not one.settings:
+            for column, test in TESTS[one.task].items():
+                for score in one.scores:
+                    if score["difficulty"] == test.difficulty:
+                        found[one.task, one.model][column][one.seed] = _wrong(score)
+    for key, run in json.loads(file.read_text(encoding="utf-8")).items():
+        name, _, seed = key.partition("/seed-")
+        task, _, model = name.partition("_")
+        for column, told in run["tests"].items():
+            found[task, model][column][int(seed)] = told["wrong"]
+    bare = positions.recorded("silent", "none").wrong
+    for column in COLUMNS:
+        length = TESTS["copy"][column].difficulty["length"]
+        found["copy", "transformer-none"][column] = {positions.SEED: bare[length] / (4 * length)}
+    return dict(found)
+
+
+def _wrong(score: Mapping[str, Any]) -> float:
+    """Return how wrong a model was in a test of the scoreboard, as ``examine`` does."""
+    if results.BEST in score:
+        best = score[results.BEST]
+        return (score["mean_bits"] - best) / (score["bits_asked"] - best)
+    return 2 * score["mean_wrong"] / score["bits_asked"]
+
+
+if __name__ == "__main__":
+    record([Path(folder) for folder in sys.argv[1:]])
