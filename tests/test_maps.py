@@ -120,5 +120,5 @@ def test_seeds_without_weights_have_what_the_scoreboard_says() -> None:
     found = maps.cells()
     recall = found["associative-recall", "ntm-lstm"]
     assert len(recall["in range"]) == len(recall["twice"]) == 10 > len(recall["six times"]) >= 1
-    assert all(0 <= wrong for cell in found.values() for seeds in cell.values()
+    assert all(wrong >= 0 for cell in found.values() for seeds in cell.values()
                for wrong in seeds.values())  # fmt: skip

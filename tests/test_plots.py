@@ -491,6 +491,24 @@ def test_strips_show_every_run_their_median_and_the_paper() -> None:
     assert axis.get_xlim()[0] == 0
 
 
+def test_strip_map_shows_medians_seeds_and_why_a_cell_is_empty() -> None:
+    rows = {"lstm": {"copy": [[0.0], [0.2, 0.9, 1.4]], "sort": "not trained: no time"},
+            "dnc": {"copy": [[12.0], []], "sort": [[0.001, 0.002], [1.0]]}}  # fmt: skip
+    figure = plots.strip_map(rows, {"copy": ("20", "40"), "sort": ("5", "10")})
+    axis = figure.axes[0]
+    texts = [text.get_text() for text in axis.texts]
+    assert {"copy", "sort", "20", "10", "LSTM", "DNC"} <= set(texts)
+    assert {"0", "0.90", "12", "0.00", "1.00"} <= set(texts)
+    assert "–\nnot trained: no time" in texts and "–" in texts
+    dots = [line.get_xdata() for line in axis.lines if line.get_marker() == "o"]
+    assert [len(one) for one in dots] == [1, 3, 1, 0, 2, 1]
+    low, high, over = dots[1]
+    assert low < high < over  # and 1.4 stands where a coin does
+    squares = [patch for patch in rectangles(axis) if patch.get_width() < 0.4]
+    assert over < squares[1].get_x() + squares[1].get_width()
+    assert nothing_is_cut_off(figure)
+
+
 def test_learning_curves_on_a_linear_axis() -> None:
     histories = {"lstm": History([2000, 4000], [0.0] * 2, [150.0, 130.0], [0.0] * 2, [0.0] * 2)}
     figure = plots.learning_curves(
@@ -895,6 +913,9 @@ CASE = ("case", torch.zeros(3, 2), torch.zeros(3, 2))
         (lambda: plots.curve_panels({}), "something to draw"),
         (lambda: plots.strips({}, label="bits"), "something to draw"),
         (lambda: plots.trainings({"intact": []}), "something to draw"),
+        (lambda: plots.strip_map({}, {"copy": ("20",)}), "something to draw"),
+        (lambda: plots.strip_map({"lstm": {"copy": [[0.0]]}}, {}), "something to draw"),
+        (lambda: plots.strip_map({"lstm": {"copy": [[0.0]]}}, {"copy": "ab"}), "2 tests for lstm"),
         (lambda: plots.sorting(episode()), "episode: expected 10 input channels"),
         (lambda: plots.sorting(episode("priority-sort"), index=2), "index: expected 0 to 1, got 2"),
         (lambda: plots.fitted_locations(random(3), random(4, 9), random(2, 9)), "same number of"),

@@ -21,6 +21,7 @@ from ntm_tutorial import pretrained, storage
 from ntm_tutorial.checks import telling
 from ntm_tutorial.evaluation import evaluate, testing_seed
 from ntm_tutorial.lab import positions, results, sweeps
+from ntm_tutorial.models import FAMILIES
 from ntm_tutorial.recipes import ALL_RECIPES
 from ntm_tutorial.tasks import TASKS
 
@@ -189,10 +190,16 @@ Cells = dict[tuple[str, str], dict[str, dict[int, float]]]
 """By task and model, then by column: how wrong each seed's model is."""
 
 
-def cells(file: Path = FILE) -> Cells:
-    """Read the record; where a seed left its results and no weights, take what they say.
+def recorded(file: Path = FILE) -> dict[str, Any]:
+    """Read the record: by run, such as ``"copy_lstm/seed-00"``, its tests and its state's sizes."""
+    return json.loads(file.read_text(encoding="utf-8"))
 
-    The tests of the scoreboard that have the same difficulty serve for that.
+
+def cells(file: Path = FILE) -> Cells:
+    """Read how wrong each model is.
+
+    Where a seed left its results and no weights, those tests of the scoreboard serve that have the
+    same difficulty.
     """
     found: Cells = defaultdict(lambda: {column: {} for column in (*COLUMNS, "longer")})
     for one in results.load():
@@ -201,7 +208,7 @@ def cells(file: Path = FILE) -> Cells:
                 for score in one.scores:
                     if score["difficulty"] == test.difficulty:
                         found[one.task, one.model][column][one.seed] = _wrong(score)
-    for key, run in json.loads(file.read_text(encoding="utf-8")).items():
+    for key, run in recorded(file).items():
         name, _, seed = key.partition("/seed-")
         task, _, model = name.partition("_")
         for column, told in run["tests"].items():
@@ -219,6 +226,43 @@ def _wrong(score: Mapping[str, Any]) -> float:
         best = score[results.BEST]
         return (score["mean_bits"] - best) / (score["bits_asked"] - best)
     return 2 * score["mean_wrong"] / score["bits_asked"]
+
+
+EMPTY: Mapping[tuple[str, str], str] = {
+    **{
+        ("dynamic-ngrams", model): "a place says nothing here: see no positions"
+        for model in ("transformer-rope", "transformer-coupled")
+    },
+    **{
+        (task, "transformer-none"): "not trained: needs to know places"
+        for task in ("repeat-copy", "associative-recall", "priority-sort")
+    },
+}
+"""Why there is no such model, by task and model."""
+
+
+def strips(found: Cells | None = None) -> dict[str, dict[str, list[list[float]] | str]]:
+    """Return the rows of ``plots.strip_map``: by model and task a strip, or why there is none."""
+    found = cells() if found is None else found
+    return {
+        model: {
+            task: [list(found[task, model][column].values()) for column in COLUMNS]
+            if (task, model) in found
+            else EMPTY[task, model]
+            for task in TESTS
+        }
+        for model in FAMILIES
+    }
+
+
+LABELS = {
+    "copy": ("20", "40", "120"),
+    "repeat-copy": ("×10", "×20", "×60"),
+    "associative-recall": ("6", "12", "36"),
+    "dynamic-ngrams": ("200", "400", "1200"),
+    "priority-sort": ("20", "40", "120"),
+}
+"""What the squares of each task are called."""
 
 
 if __name__ == "__main__":

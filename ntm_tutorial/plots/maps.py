@@ -30,9 +30,9 @@ def strip_map(
 ) -> Figure:
     """Draw a row for each model, a column for each task, a strip of squares in each cell.
 
-    A square has the colour of the median over seeds and its number: 0 is perfect, 1 is a coin. Below
-    it is a dot for each seed, from 0 at the left to 1 or more at the right. Colours and dots have
-    one scale, on which small numbers are spread out.
+    A square has the colour of the median over seeds and its number: 0 is perfect, 1 is a coin.
+    Below it is a dot for each seed, from 0 at the left to 1 or more at the right. Colours and dots
+    have one scale, on which small numbers are spread out.
 
     Args:
         rows: by model and task what a cell holds.
@@ -43,14 +43,17 @@ def strip_map(
     """
     height = HEAD + ROW * len(given("rows", rows)) + 0.05
     figure = plt.figure(figsize=(WIDTH, height), layout="none")
-    axis = figure.add_axes((0, 0, 1, 1))
-    axis.set(xlim=(0, WIDTH), ylim=(height, 0))
+    edge = 0.01
+    axis = figure.add_axes(
+        (edge / WIDTH, edge / height, 1 - 2 * edge / WIDTH, 1 - 2 * edge / height)
+    )
+    axis.set(xlim=(edge, WIDTH - edge), ylim=(height - edge, edge))
     axis.set_axis_off()
     shades = ScalarMappable(PowerNorm(0.5, 0, 1, clip=True), mpl.colormaps["cividis"])
     pitch = (WIDTH - NAMES) / len(given("tests", tests))
     for column, (task, names) in enumerate(tests.items()):
         left = NAMES + pitch * column
-        axis.text(left, HEAD - 0.27, task, weight="bold", size=8, va="bottom")
+        axis.text(left, HEAD - 0.27, task, weight="bold", size=7.2, va="bottom")
         for place, name in enumerate(names):
             axis.text(left + SQUARE * (place + 0.48), HEAD - 0.06, name, size=7, ha="center",
                       color=FAINT, va="bottom")  # fmt: skip
@@ -59,7 +62,7 @@ def strip_map(
                         f"{model}, {task}")  # fmt: skip
     for row, model in enumerate(rows):
         name = LABELS.get(model, model).replace(", ", ",\n")
-        axis.text(0.06, HEAD + ROW * row + TALL / 2, name, size=7.5, va="center", linespacing=1.1)
+        axis.text(0.06, HEAD + ROW * row + TALL / 2, name, size=6.9, va="center", linespacing=1.1)
     _draw_key(figure, shades, height)
     return figure
 
@@ -112,12 +115,11 @@ def _short(wrong: float) -> str:
 
 def _draw_key(figure: Figure, shades: ScalarMappable, height: float) -> None:
     """Draw the colours' scale in the head."""
-    place = (0.52, 1 - 0.2 / height, 0.45, 0.11 / height)
+    place = (0.5, 1 - 0.2 / height, 0.45, 0.11 / height)
     bar = figure.colorbar(shades, cax=figure.add_axes(place), orientation="horizontal")
-    bar.set_ticks([0, 0.01, 0.1, 0.3, 0.6, 1], labels=["0 perfect", "0.01", "0.1", "0.3", "0.6",
-                                                         "1 coin"])  # fmt: skip
+    bar.set_ticks([0, 0.1, 0.3, 0.6, 1], labels=["0 perfect", "0.1", "0.3", "0.6", "1 coin"])
     bar.ax.minorticks_off()
     bar.ax.tick_params(length=2, pad=2, labelsize=7)
     bar.outline.set_visible(False)
-    figure.text(0.06 / WIDTH, 1 - 0.15 / height, "how wrong: median of the seeds; a dot each, below",
-                size=7.5, va="center")  # fmt: skip
+    words = "how wrong: the seeds' median, and below it each seed"
+    figure.text(0.06 / WIDTH, 1 - 0.15 / height, words, size=7.5, va="center")

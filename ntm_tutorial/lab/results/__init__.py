@@ -385,6 +385,7 @@ class Optimum(nn.Module):
         self.nothing = Parameter()  # evaluate asks a model where its parameters are
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, None]:
+        """Map inputs (T, B, I) to the optimum's logits (T, B, O), and to no state."""
         assert self.task.optimum is not None
         return self.task.optimum(inputs), None
 
