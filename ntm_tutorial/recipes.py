@@ -321,6 +321,9 @@ _ATTENTION = Settings(
     Curriculum(mixed=False), Validation(every=3_200, sequences=200),
 )  # fmt: skip
 
+# Learned slowly: many small batches do more in the same time than few large ones.
+_ATTENTION_LONG = _ATTENTION.but(sequences=64_000, batch_size=16, learning_rate=2e-3)
+
 _COUPLED = {"heads": 1, "base": 10.0}
 
 
@@ -357,9 +360,9 @@ BEYOND: dict[tuple[str, str], Recipe] = {
         *(Recipe("copy", model, None, {}, _DNC) for model in _DNCS),
         *(Recipe("repeat-copy", model, None, {}, _DNC.but(sequences=32_000, ramp=8_000), _COUNT)
           for model in _DNCS),
-        Recipe("repeat-copy", "transformer-rope", None, {}, _ATTENTION.but(sequences=128_000)),
+        Recipe("repeat-copy", "transformer-rope", None, {}, _ATTENTION_LONG),
         Recipe("repeat-copy", "transformer-coupled", None, _restart("repeat-copy"),
-               _ATTENTION.but(sequences=128_000)),
+               _ATTENTION_LONG),
         # An item is four steps; a key of eight sees the one before.
         Recipe("associative-recall", "transformer-rope", None, {"convolution": 8},
                _ATTENTION.but(sequences=64_000)),
@@ -367,9 +370,9 @@ BEYOND: dict[tuple[str, str], Recipe] = {
                _COUPLED | {"convolution": 8}
                | _restart("associative-recall", "item delimiter", "query delimiter"),
                _ATTENTION.but(sequences=64_000)),
-        Recipe("priority-sort", "transformer-rope", None, {}, _ATTENTION.but(sequences=128_000)),
+        Recipe("priority-sort", "transformer-rope", None, {}, _ATTENTION_LONG),
         Recipe("priority-sort", "transformer-coupled", None, _restart("priority-sort"),
-               _ATTENTION.but(sequences=128_000)),
+               _ATTENTION_LONG),
         Recipe("dynamic-ngrams", "transformer-none", None, _CONTEXTS,
                _ATTENTION.but(sequences=16_000, batch_size=32, average=0.98, validate_every=800,
                               validation_sequences=64)),
