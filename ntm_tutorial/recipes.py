@@ -342,10 +342,11 @@ _FAST_ROWS: tuple[tuple[str, dict[str, int], Settings], ...] = (
     ("copy", {}, _FAST),
     ("repeat-copy", {}, _FAST.but(sequences=20_000, validate_every=1_000)),
     ("associative-recall", {}, _FAST),
-    ("dynamic-ngrams", {"convolution": 6}, _FAST.but(sequences=6_000, validate_every=300)),
+    ("dynamic-ngrams", {"convolution": 6},
+     _FAST.but(sequences=12_000, batch_size=8, learning_rate=3e-3, validate_every=600)),
     ("priority-sort", {}, _FAST.but(sequences=20_000, validate_every=1_000)),
     ("rebinding", {"key_width": 64}, _FAST),
-)
+)  # fmt: skip
 
 # A context says all, and its place nothing. Six steps make a key: the five bits before a value.
 _CONTEXTS = {"layers": 1, "heads": 2, "convolution": 6, "sink": True}
