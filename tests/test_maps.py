@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ntm_tutorial import TASKS, pretrained
 from ntm_tutorial.lab import maps
-from ntm_tutorial.lab.maps import COLUMNS, TESTS, Test
+from ntm_tutorial.lab.maps import COLUMNS, TESTS
 from ntm_tutorial.recipes import recipe
 from ntm_tutorial.training import History
 from tests.each import each
@@ -59,19 +59,19 @@ def test_the_best_player_is_not_wrong() -> None:
             return TASKS["dynamic-ngrams"].optimum(inputs), None  # type: ignore[misc]
 
     name = "dynamic-ngrams"
-    told = maps.examine(Best(name, 0.0), name, Test({"length": 30}, 5, 32))
+    told = maps.examine(Best(name, 0.0), name, maps.Test({"length": 30}, 5, 32))
     assert told["wrong"] == 0
 
 
 def test_memories_that_can_grow_do() -> None:
-    grown = maps.fitted(recipe("copy", "dnc").build(), Test({"length": 120}, 1, 120))
+    grown = maps.fitted(recipe("copy", "dnc").build(), maps.Test({"length": 120}, 1, 120))
     assert grown.settings["memory_locations"] == 160
     fixed = recipe("copy", "ntm-feedforward").build()
-    assert maps.fitted(fixed, Test({"length": 120}, 1, 120)) is fixed
+    assert maps.fitted(fixed, maps.Test({"length": 120}, 1, 120)) is fixed
 
 
 def test_a_cache_grows_and_a_memory_does_not() -> None:
-    short, long = (Test({"length": length}, 1, length) for length in (2, 4))
+    short, long = (maps.Test({"length": length}, 1, length) for length in (2, 4))
     ours = recipe("copy", "transformer-rope").build()
     assert maps.carried(ours, "copy", long) - maps.carried(ours, "copy", short) == 4 * 4 * 64
     ntm = recipe("copy", "ntm-feedforward").build()
@@ -84,7 +84,7 @@ def test_everything_is_tested_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         plan = recipe(task, model).but(network=network)
         path = tmp_path / f"{task}_{model}" / "seed-07.safetensors"
         pretrained.save_file(path, plan.build(7), plan, History(), seed=7)
-    file, tests = tmp_path / "map.json", {"copy": {"in range": Test({"length": 3}, 2, 3)}}
+    file, tests = tmp_path / "map.json", {"copy": {"in range": maps.Test({"length": 3}, 2, 3)}}
     found = maps.record([tmp_path], file, tests)
     assert set(found) == {f"{task}_{model}/seed-07" for task, model in SMALL}
     for run in found.values():
@@ -98,7 +98,7 @@ def test_other_weights_are_tested_anew(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(pretrained, "path", lambda plan: tmp_path / "none")
     plan = recipe("copy", "transformer-rope").but(network={"width": 8, "heads": 2})
     path = tmp_path / "copy_transformer-rope" / "seed-07.safetensors"
-    file, tests = tmp_path / "map.json", {"copy": {"in range": Test({"length": 3}, 2, 3)}}
+    file, tests = tmp_path / "map.json", {"copy": {"in range": maps.Test({"length": 3}, 2, 3)}}
     marks = []
     for seed in (7, 8):
         pretrained.save_file(path, plan.build(seed), plan, History(), seed=7)

@@ -248,7 +248,7 @@ def strips(found: Cells | None = None) -> dict[str, dict[str, list[list[float]] 
         model: {
             task: [list(found[task, model][column].values()) for column in COLUMNS]
             if (task, model) in found
-            else EMPTY[task, model]
+            else EMPTY.get((task, model), "not trained")
             for task in TESTS
         }
         for model in FAMILIES
