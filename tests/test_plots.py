@@ -500,7 +500,7 @@ def test_strip_map_shows_medians_seeds_and_why_a_cell_is_empty() -> None:
     assert {"copy", "sort", "20", "10", "LSTM", "DNC"} <= set(texts)
     assert {"0", "0.90", "12", "0.00", "1.00"} <= set(texts)
     assert "–\nnot trained: no time" in texts and "–" in texts
-    dots = [line.get_xdata() for line in axis.lines if line.get_marker() == "o"]
+    dots = [np.asarray(o.get_xdata()).tolist() for o in axis.lines if o.get_marker() == "o"]
     assert [len(one) for one in dots] == [1, 3, 1, 0, 2, 1]
     low, high, over = dots[1]
     assert low < high < over  # and 1.4 stands where a coin does

@@ -237,6 +237,11 @@ EMPTY: Mapping[tuple[str, str], str] = {
         (task, "transformer-none"): "not trained: needs to know places"
         for task in ("repeat-copy", "associative-recall", "priority-sort")
     },
+    **{
+        (task, model): "no recipe yet: a DNC is slow to train"
+        for task in ("associative-recall", "dynamic-ngrams", "priority-sort")
+        for model in ("dnc", "dnc-repaired")
+    },
 }
 """Why there is no such model, by task and model."""
 
