@@ -3,9 +3,11 @@
 import textwrap
 from collections.abc import Mapping, Sequence
 from statistics import median
+from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import PowerNorm
@@ -94,15 +96,16 @@ def _draw_square(
 ) -> None:
     (left, top), width = corner, SQUARE - 0.02
     middle = median(seeds) if seeds else 0.0
-    colour = shades.to_rgba(middle) if seeds else SHADE
+    colour = shades.to_rgba(np.asarray(middle)) if seeds else SHADE
     axis.add_patch(Rectangle(corner, width, TALL, facecolor=colour, linewidth=0))
     ink = INK if not seeds or is_light(shades, middle) else PAPER
     axis.text(left + width / 2, top + TALL / 2, _short(middle) if seeds else "–", size=7.5,
               color=ink, ha="center", va="center_baseline")  # fmt: skip
     below = top + TALL + 0.055
     axis.plot([left, left + width], [below] * 2, color=SHADE, linewidth=1, zorder=1)
-    across = [left + 0.02 + (width - 0.04) * float(shades.norm(one)) for one in seeds]
-    axis.plot(across, [below] * len(across), "o", color=INK, markersize=2.4, alpha=0.55,
+    place: Any = shades.norm  # from 0 to 1
+    across = left + 0.02 + (width - 0.04) * place(np.asarray(seeds, dtype=float))
+    axis.plot(across, [below] * len(seeds), "o", color=INK, markersize=2.4, alpha=0.55,
               markeredgewidth=0)  # fmt: skip
 
 
