@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ntm_tutorial import TASKS, pretrained
 from ntm_tutorial.lab import maps
 from ntm_tutorial.lab.maps import COLUMNS, TESTS
+from ntm_tutorial.models import FAMILIES
 from ntm_tutorial.recipes import recipe
 from ntm_tutorial.training import History
 from tests.each import each
@@ -122,3 +123,12 @@ def test_seeds_without_weights_have_what_the_scoreboard_says() -> None:
     assert len(recall["in range"]) == len(recall["twice"]) == 10 > len(recall["six times"]) >= 1
     assert all(wrong >= 0 for cell in found.values() for seeds in cell.values()
                for wrong in seeds.values())  # fmt: skip
+
+
+def test_no_cell_is_empty_without_a_reason() -> None:
+    strips = maps.strips()
+    assert strips.keys() == FAMILIES.keys()
+    for model, row in strips.items():
+        assert row.keys() == TASKS.keys()
+        for task, strip in row.items():
+            assert (strip == maps.EMPTY.get((task, model))) or all(strip), (task, model)

@@ -238,6 +238,10 @@ EMPTY: Mapping[tuple[str, str], str] = {
         for task in ("repeat-copy", "associative-recall", "priority-sort")
     },
     **{
+        (task, "dnc-repaired"): "a recipe, and no run of it yet"
+        for task in ("copy", "repeat-copy")
+    },
+    **{
         (task, model): "no recipe yet: a DNC is slow to train"
         for task in ("associative-recall", "dynamic-ngrams", "priority-sort")
         for model in ("dnc", "dnc-repaired")
@@ -253,7 +257,7 @@ def strips(found: Cells | None = None) -> dict[str, dict[str, list[list[float]] 
         model: {
             task: [list(found[task, model][column].values()) for column in COLUMNS]
             if (task, model) in found
-            else EMPTY.get((task, model), "not trained")
+            else EMPTY[task, model]
             for task in TESTS
         }
         for model in FAMILIES
