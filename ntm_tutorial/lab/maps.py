@@ -237,10 +237,7 @@ EMPTY: Mapping[tuple[str, str], str] = {
         (task, "transformer-none"): "not trained: needs to know places"
         for task in ("repeat-copy", "associative-recall", "priority-sort")
     },
-    **{
-        (task, "dnc-repaired"): "a recipe, and no run of it yet"
-        for task in ("copy", "repeat-copy")
-    },
+    ("copy", "dnc-repaired"): "a recipe, and no run of it yet",
     **{
         (task, model): "no recipe yet: a DNC is slow to train"
         for task in ("associative-recall", "dynamic-ngrams", "priority-sort")
