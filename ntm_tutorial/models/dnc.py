@@ -162,6 +162,9 @@ def look_up(
     .. math:: w^c = \text{softmax}_i \big(\beta K[k \circ m, M(i) \circ m]\big)
 
     These are Eqs. 5 and 6, on key and memory behind each head's mask.
+
+    Raises:
+        ValueError: if they do not fit together.
     """
     if mask is None:
         return addressing.content_weighting(memory, key, strength)
