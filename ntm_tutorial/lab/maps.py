@@ -239,7 +239,7 @@ EMPTY: Mapping[tuple[str, str], str] = {
     },
     ("copy", "dnc-repaired"): "a recipe, and no run of it yet",
     **{
-        (task, model): "no recipe yet: a DNC is slow to train"
+        (task, model): "no recipe yet"
         for task in ("associative-recall", "dynamic-ngrams", "priority-sort")
         for model in ("dnc", "dnc-repaired")
     },
