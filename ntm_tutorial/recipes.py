@@ -392,6 +392,23 @@ BEYOND: dict[tuple[str, str], Recipe] = {
 }  # fmt: skip
 """What the paper does not have: its successors, and tasks of ours. By task and model."""
 
+WITHOUT: dict[tuple[str, str], str] = {
+    **{
+        ("dynamic-ngrams", model): "a place says nothing here: see no positions"
+        for model in ("transformer-rope", "transformer-coupled")
+    },
+    **{
+        (task, "transformer-none"): "not trained: needs to know places"
+        for task in ("repeat-copy", "associative-recall", "priority-sort")
+    },
+    **{
+        (task, model): "no recipe yet"
+        for task in ("associative-recall", "dynamic-ngrams", "priority-sort")
+        for model in _DNCS
+    },
+}
+"""Why one of the paper's tasks has no recipe for a model, by task and model."""
+
 ALL_RECIPES = {
     pair: plan for task in ALL_TASKS for pair, plan in (RECIPES | BEYOND).items() if pair[0] == task
 }

@@ -12,7 +12,7 @@ from ntm_tutorial import TASKS, pretrained
 from ntm_tutorial.lab import maps
 from ntm_tutorial.lab.maps import COLUMNS, TESTS
 from ntm_tutorial.models import FAMILIES
-from ntm_tutorial.recipes import recipe
+from ntm_tutorial.recipes import ALL_RECIPES, WITHOUT, recipe
 from ntm_tutorial.training import History
 from tests.each import each
 
@@ -131,4 +131,8 @@ def test_no_cell_is_empty_without_a_reason() -> None:
     for model, row in strips.items():
         assert row.keys() == TASKS.keys()
         for task, strip in row.items():
-            assert (strip == maps.EMPTY.get((task, model))) or all(strip), (task, model)
+            reason = WITHOUT.get((task, model), "a recipe, and no run of it yet")
+            assert strip == reason or all(strip), (task, model)
+    assert not WITHOUT.keys() & ALL_RECIPES.keys()
+    assert maps.LABELS["repeat-copy"] == ("×10", "×20", "×60")
+    assert maps.LABELS["priority-sort"] == ("20", "40", "120")

@@ -275,10 +275,9 @@ def _announce(wanted: list[sweeps.Run], folder: Path, jobs: int) -> None:
 def _duration(seconds: list[float | None]) -> str:
     """Say how long several things take together, such as ``"40 s"``, ``"12 min"``, ``"3.5 h"``."""
     known = [time for time in seconds if time is not None]
-    total = sum(known)
-    if not total and len(known) < len(seconds):
+    total, over = sum(known), "over " if len(known) < len(seconds) else ""
+    if over and not total:
         return "unknown"
-    over = "over " if len(known) < len(seconds) else ""
     if total < 90:
         return f"{over}{total:.0f} s"
     return over + (f"{total / 60:.0f} min" if total < 5400 else f"{total / 3600:.1f} h")

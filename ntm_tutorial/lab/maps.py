@@ -22,7 +22,7 @@ from ntm_tutorial.checks import telling
 from ntm_tutorial.evaluation import evaluate, testing_seed
 from ntm_tutorial.lab import positions, results, sweeps
 from ntm_tutorial.models import FAMILIES
-from ntm_tutorial.recipes import ALL_RECIPES
+from ntm_tutorial.recipes import ALL_RECIPES, WITHOUT
 from ntm_tutorial.tasks import TASKS
 
 FILE = results.FOLDER / "map.json"
@@ -133,23 +133,37 @@ def carried(model: nn.Module, task_name: str, test: Test) -> int:
     return sum(part.numel() for part in tree_leaves(state))
 
 
-@telling
-def examine(model: nn.Module, task_name: str, test: Test) -> dict[str, float]:
-    """Test a model, and tell how wrong it is: 0 is perfect, 1 is a coin.
+def how_wrong(
+    wrong: float | int, paid: float | int, asked: float | int, best: float | None = None
+) -> float:
+    """Measure how wrong a model is on one scale for all tasks: 0 is perfect, 1 is a coin.
 
     It is twice the share of wrong bits; where a task has an optimum, it is what is paid above that,
     beside what a coin pays above it. So it can be more than 1, for who is wrong and sure of it.
+
+    Args:
+        wrong: mean wrong bits.
+        paid: mean cost in bits.
+        asked: bits that a sequence asks for, which is what a coin pays.
+        best: what the optimum pays, where there is one.
     """
+    return 2 * wrong / asked if best is None else (paid - best) / (asked - best)
+
+
+@telling
+def examine(model: nn.Module, task_name: str, test: Test) -> dict[str, float]:
+    """Test a model, and tell how wrong it is, as ``how_wrong`` has it."""
     task = TASKS[task_name]
     # As many steps at a time as fit into the memory of a small machine.
     steps = task.sample(1, **test.difficulty).inputs.shape[0]  # type: ignore[arg-type]
     size = max(1, min(50, 5_000 // steps))
     how: dict[str, Any] = {"sequences": test.sequences, "batch_size": size, **test.difficulty}
     told = evaluate(fitted(model, test), task, **how)
-    wrong = 2 * told.share_wrong
+    best = None
     if task.optimum is not None:
         best = evaluate(results.Optimum(task), task, **how).mean_bits
-        wrong = (told.mean_bits - best) / (told.asked.double().mean().item() - best)
+    asked = told.asked.double().mean().item()
+    wrong = how_wrong(told.mean_wrong, told.mean_bits, asked, best)
     return {
         "wrong": round(wrong, 5),
         "mean_wrong": round(told.mean_wrong, 4),
@@ -207,7 +221,10 @@ def cells(file: Path = FILE) -> Cells:
             for column, test in TESTS[one.task].items():
                 for score in one.scores:
                     if score["difficulty"] == test.difficulty:
-                        found[one.task, one.model][column][one.seed] = _wrong(score)
+                        found[one.task, one.model][column][one.seed] = how_wrong(
+                            score["mean_wrong"], score["mean_bits"], score["bits_asked"],
+                            score.get(results.BEST),
+                        )  # fmt: skip
     for key, run in recorded(file).items():
         name, _, seed = key.partition("/seed-")
         task, _, model = name.partition("_")
@@ -216,35 +233,10 @@ def cells(file: Path = FILE) -> Cells:
     bare = positions.recorded("silent", "none").wrong
     for column in COLUMNS:
         length = TESTS["copy"][column].difficulty["length"]
-        found["copy", "transformer-none"][column] = {positions.SEED: bare[length] / (4 * length)}
+        found["copy", "transformer-none"][column] = {
+            positions.SEED: how_wrong(bare[length], 0.0, TASKS["copy"].output_size * length)
+        }
     return dict(found)
-
-
-def _wrong(score: Mapping[str, Any]) -> float:
-    """Return how wrong a model was in a test of the scoreboard, as ``examine`` does."""
-    if results.BEST in score:
-        best = score[results.BEST]
-        return (score["mean_bits"] - best) / (score["bits_asked"] - best)
-    return 2 * score["mean_wrong"] / score["bits_asked"]
-
-
-EMPTY: Mapping[tuple[str, str], str] = {
-    **{
-        ("dynamic-ngrams", model): "a place says nothing here: see no positions"
-        for model in ("transformer-rope", "transformer-coupled")
-    },
-    **{
-        (task, "transformer-none"): "not trained: needs to know places"
-        for task in ("repeat-copy", "associative-recall", "priority-sort")
-    },
-    ("copy", "dnc-repaired"): "a recipe, and no run of it yet",
-    **{
-        (task, model): "no recipe yet"
-        for task in ("associative-recall", "dynamic-ngrams", "priority-sort")
-        for model in ("dnc", "dnc-repaired")
-    },
-}
-"""Why there is no such model, by task and model."""
 
 
 def strips(found: Cells | None = None) -> dict[str, dict[str, list[list[float]] | str]]:
@@ -254,20 +246,27 @@ def strips(found: Cells | None = None) -> dict[str, dict[str, list[list[float]] 
         model: {
             task: [list(found[task, model][column].values()) for column in COLUMNS]
             if (task, model) in found
-            else EMPTY[task, model]
+            else _reason(task, model)
             for task in TESTS
         }
         for model in FAMILIES
     }
 
 
-LABELS = {
-    "copy": ("20", "40", "120"),
-    "repeat-copy": ("×10", "×20", "×60"),
-    "associative-recall": ("6", "12", "36"),
-    "dynamic-ngrams": ("200", "400", "1200"),
-    "priority-sort": ("20", "40", "120"),
-}
+def _reason(task: str, model: str) -> str:
+    """Say why a cell is empty."""
+    known = (task, model) in ALL_RECIPES
+    return "a recipe, and no run of it yet" if known else WITHOUT[task, model]
+
+
+def _label(task: str, column: str) -> str:
+    """Name a square by the first of its task's difficulties that the columns change."""
+    near, far = (TESTS[task][end].difficulty for end in (COLUMNS[0], COLUMNS[-1]))
+    name = next(name for name in near if near[name] != far[name])
+    return "×" * (name == "repeats") + str(TESTS[task][column].difficulty[name])
+
+
+LABELS = {task: tuple(_label(task, column) for column in COLUMNS) for task in TESTS}
 """What the squares of each task are called."""
 
 

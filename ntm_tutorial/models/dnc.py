@@ -203,6 +203,7 @@ class DNC(nn.Module):
         ValueError: if a size is not positive or the controller is unknown.
     """
 
+    @telling
     def __init__(
         self,
         input_size: int,
@@ -228,7 +229,7 @@ class DNC(nn.Module):
         for name, value in repairs.items():
             if not isinstance(value, bool):
                 raise ValueError(f"{name}: expected a bool, got {value!r}")
-        if str(controller) not in CONTROLLERS:
+        if controller not in CONTROLLERS:
             raise ValueError(
                 f"controller: expected one of {sorted(CONTROLLERS)}, got {controller!r}"
             )
