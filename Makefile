@@ -55,7 +55,7 @@ check: lint ## a minute's test: style, types, and the machine's equations
 test: lint browser ## test package, notebooks and the book's pages: what a change should pass
 	$(BIN)/pytest -n 2 -m "not slow"
 
-slow: browser .venv/jupyterlab ## the rest of the tests: long compiles, the PDF edition, JupyterLab
+slow: browser .venv/jupyterlab ## the rest of the tests: long compiles, PDF, JupyterLab, second looks
 	$(BIN)/pytest -n 2 -m slow --ignore tests/test_colab.py
 
 # Beside what is pinned, which it must not change: pip refuses what does not go with it.

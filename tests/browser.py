@@ -104,6 +104,7 @@ class Visit(Protocol):
         width, height: of the window, in CSS pixels.
         theme: ``"light"`` or ``"dark"``, what the reader's system asks for.
         from_file: open it as file://, not from a web server.
+        mathematics: set it; left out, the page is there sooner.
         options: for playwright's ``new_context``, such as ``reduced_motion="reduce"``.
     """
 
@@ -115,6 +116,7 @@ class Visit(Protocol):
         height: int = 900,
         theme: str = "light",
         from_file: bool = False,
+        mathematics: bool = True,
         **options: Any,
     ) -> Tab: ...
 

@@ -87,10 +87,14 @@ def visit(browser: Browser, site: Path, server: str, tally: Tally) -> Iterator[V
         height: int = 900,
         theme: str = "light",
         from_file: bool = False,
+        mathematics: bool = True,
         **options: Any,
     ) -> Tab:
         options |= {"viewport": {"width": width, "height": height}, "color_scheme": theme}
         page = browser.new_context(**options).new_page()
+        if not mathematics:
+            nothing = {"body": "", "content_type": "text/javascript"}
+            page.route("**/tex-chtml.js*", lambda route: route.fulfill(**nothing))
         tabs.append(Tab(page, site.as_uri() if from_file else server))
         tabs[-1].open(address)
         return tabs[-1]

@@ -1,9 +1,11 @@
-"""A table of cases that one test goes through: one test a rule."""
+"""Tables of cases: what one test goes through, and what `make test` and `make slow` share."""
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
+
+import pytest
 
 Test = Callable[..., None]
 
@@ -37,3 +39,15 @@ def each(names: str | tuple[str, ...], rows: Iterable[Any]) -> Callable[[Test], 
         return looped
 
     return decorate
+
+
+def by_turns(places: Iterable[Any], views: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """List every place in every view: one of the views for `make test`, the rest for `make slow`.
+
+    The next place gets the next view, so that each view is on many places.
+    """
+    return [
+        pytest.param(place, *view, marks=[pytest.mark.slow] if (nth - turn) % len(views) else [])
+        for turn, place in enumerate(places)
+        for nth, view in enumerate(views)
+    ]

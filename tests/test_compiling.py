@@ -128,6 +128,7 @@ else:
 
 
 class TestCompiled:
+    @pytest.mark.slow
     def test_the_costs_are_those_of_plain_training(self) -> None:
         """All is traced and differentiated as ever; only C++ is not made of it."""
         run_script(RUN + TRACED + COSTS)
@@ -142,6 +143,7 @@ class TestCompiled:
     def test_the_machine_code_computes_the_same(self) -> None:
         run_script(RUN + MACHINE_CODE)
 
+    @pytest.mark.slow
     def test_without_a_compiler_training_goes_on_and_says_so(self, tmp_path: Path) -> None:
         run_script(
             RUN + NO_COMPILER,

@@ -154,7 +154,7 @@ UPDATES = """
 """
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", ["small", pytest.param("paper", marks=pytest.mark.slow)])
 def test_fifty_updates_are_trains(bare: Page, size: str) -> None:
     """The same start and the same sequences give the costs that `train` gives."""
     torch.manual_seed(1)

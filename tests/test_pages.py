@@ -1,11 +1,12 @@
 """Every page of the book, in a real browser: whole, quiet, accessible, readable in the dark.
 
 The ``visit`` fixture fails each test whose page asks another site for something, misses a file or
-writes an error to the console. Screenshots of each page, at two widths and in two themes, are left
-in `_build/screenshots`.
+writes an error to the console. With SCREENSHOTS=1 in the environment, pictures of each page that is
+looked at, in both themes, are left in `_build/screenshots`.
 """
 
 import json
+import os
 import re
 from itertools import pairwise
 from pathlib import Path
@@ -20,6 +21,7 @@ from sphinx.errors import ExtensionError
 import tools.pages
 from ntm_tutorial.plots.style import PAPER
 from tests.browser import DESKTOP, PHONE, Tally, Visit, axe_violations
+from tests.each import by_turns
 from tests.test_book import listed
 from tools.links import ROOT
 
@@ -69,15 +71,27 @@ def wake_playgrounds(page: Page) -> None:
 
 
 def keep_picture(page: Page, address: str, name: str) -> None:
-    """Leave a screenshot of the whole page among the build's artefacts."""
+    """Leave a screenshot of the whole page among the build's artefacts, where they are wanted."""
+    if not os.environ.get("SCREENSHOTS"):
+        return
     picture = SCREENSHOTS / f"{Path(address).stem}_{name}.jpg"
     page.screenshot(path=picture, full_page=True, type="jpeg", quality=60, animations="disabled")
 
 
-@pytest.mark.parametrize("address", pages())
+def figures_keep_their_paper(page: Page) -> None:
+    """Ink on light paper, whole and unfiltered: what can be read by day can be read by night."""
+    looks = page.locator("article :is(.cell_output, figure) img").evaluate_all(
+        "images => images.map(image => getComputedStyle(image))"
+        ".map(look => [look.backgroundColor, look.filter, look.opacity])"
+    )
+    red, green, blue = bytes.fromhex(PAPER.removeprefix("#"))
+    assert looks
+    assert all(look == [f"rgb({red}, {green}, {blue})", "none", "1"] for look in looks), looks
+
+
 @pytest.mark.parametrize(
-    ("name", "width", "first", "from_file"),
-    [("desktop", DESKTOP, "light", False), ("phone", PHONE, "dark", True)],
+    ("address", "name", "width", "first", "from_file"),
+    by_turns(pages(), [("desktop", DESKTOP, "light", False), ("phone", PHONE, "dark", True)]),
 )
 def test_a_page_is_whole(
     address: str, name: str, width: int, first: str, from_file: bool, visit: Visit, tally: Tally
@@ -94,6 +108,9 @@ def test_a_page_is_whole(
     other = "dark" if first == "light" else "light"
     wear(page, other)
     keep_picture(page, address, f"{name}_{other}")
+    if address.startswith("notebooks"):
+        wear(page, "dark")
+        figures_keep_their_paper(page)
 
 
 def test_the_front_page_shows_a_machine_at_work(visit: Visit) -> None:
@@ -152,19 +169,6 @@ def test_code_can_be_read_without_scripts(browser: Browser, server: str, theme: 
     ground, text = page.locator(".cell_input").first.evaluate(CODE_COLOURS)
     context.close()
     assert contrast(ground, text) >= 4.5
-
-
-@pytest.mark.parametrize("address", [page for page in pages() if page.startswith("notebooks")])
-def test_figures_keep_their_paper_in_the_dark(address: str, visit: Visit) -> None:
-    """Ink on light paper, whole and unfiltered: what can be read by day can be read by night."""
-    page = visit(address, theme="dark").page
-    looks = page.locator("article :is(.cell_output, figure) img").evaluate_all(
-        "images => images.map(image => getComputedStyle(image))"
-        ".map(look => [look.backgroundColor, look.filter, look.opacity])"
-    )
-    red, green, blue = bytes.fromhex(PAPER.removeprefix("#"))
-    assert looks
-    assert all(look == [f"rgb({red}, {green}, {blue})", "none", "1"] for look in looks), looks
 
 
 def test_figures_are_drawn_in_one_style(site: Path) -> None:

@@ -1,6 +1,7 @@
 """The playground: it computes what PyTorch computes, and every control does something."""
 
 import base64
+import functools
 import json
 import math
 import re
@@ -21,6 +22,7 @@ from ntm_tutorial.models import DNC, Transformer
 from ntm_tutorial.tasks.dynamic_ngrams import counts, optimal_predictions
 from ntm_tutorial.tasks.priority_sort import arrange
 from tests.browser import DESKTOP, PHONE, Tab, Tally, Visit, axe_violations
+from tests.each import by_turns
 from tools.links import ROOT
 
 PAGES = {
@@ -73,6 +75,12 @@ COMPARE = """
   return worst;
 }
 """
+
+
+@pytest.fixture
+def visit(visit: Visit) -> Visit:
+    """Open pages without their mathematics, which are there in half the time."""
+    return functools.partial(visit, mathematics=False)
 
 
 def start(visit: Visit, kind: str, query: str = "", **options: Any) -> Tab:
@@ -611,7 +619,7 @@ def test_a_slider_repaints_soon(visit: Visit, tally: Tally) -> None:
 
 def test_the_front_page_is_light(visit: Visit, site: Path, tally: Tally) -> None:
     """Two megabytes at most, before anybody asks for a machine that it does not show at first."""
-    tab = start(visit, "front")
+    tab = start(visit, "front", mathematics=True)
     loaded = [url.removeprefix(tab.home).split("?")[0].split("#")[0] for url in tab.requests]
     files = [site / path.lstrip("/") for path in loaded if not path.startswith(("data:", "blob:"))]
     size = sum(file.stat().st_size for file in files)
@@ -669,8 +677,7 @@ def test_a_younger_machine_answers_past_its_training(visit: Visit, model: str) -
         assert f"{plots.LABELS[model]}: {said}" in summary(page)
 
 
-@pytest.mark.parametrize("kind", [*PAGES])
-@pytest.mark.parametrize("width", [DESKTOP, PHONE])
+@pytest.mark.parametrize(("kind", "width"), by_turns(PAGES, [(DESKTOP,), (PHONE,)]))
 def test_every_control_changes_picture_and_summary(
     visit: Visit, tally: Tally, kind: str, width: int
 ) -> None:

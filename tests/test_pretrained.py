@@ -16,6 +16,7 @@ from ntm_tutorial.recipes import ALL_RECIPES, recipe
 from ntm_tutorial.settings import typed
 from ntm_tutorial.tasks import ALL_TASKS, TASKS
 from ntm_tutorial.training import History
+from tests.each import each
 
 PLAN = recipe("copy", "ntm-feedforward")
 HISTORY = History([16, 32], [9.5, 8.25], [9.0, math.inf], [3.0, 2.0], [0.1, 0.2])
@@ -37,7 +38,7 @@ def gains(numbers: dict[str, float]) -> dict[str, Any]:
     return described(input_gain=numbers)
 
 
-every_file = pytest.mark.parametrize(("task", "model"), available())
+every_file = each(("task", "model"), available())
 copy_ntms = pytest.mark.parametrize(
     ("task", "model"), [pair for pair in available() if pair[0] == "copy" and pair[1][:3] == "ntm"]
 )
@@ -151,11 +152,11 @@ class TestSaveAndLoad:
     ) -> None:
         monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
         assert available() == []
-        for pair in (("repeat-copy", "lstm"), ("copy", "ntm-lstm")):
+        for pair in (("repeat-copy", "ntm-lstm"), ("copy", "ntm-lstm")):
             plan = recipe(*pair)
             save_file(pretrained.path(plan), plan.build(), plan, HISTORY, seed=0)
         (tmp_path / "copy_something.safetensors").touch()
-        assert available() == [("copy", "ntm-lstm"), ("repeat-copy", "lstm")]
+        assert available() == [("copy", "ntm-lstm"), ("repeat-copy", "ntm-lstm")]
         assert load("copy", "ntm-lstm").history == HISTORY
         with pytest.raises(ValueError, match=r"no trained lstm for copy .*: copy/ntm-lstm, repeat"):
             load("copy", "lstm")

@@ -15,11 +15,10 @@ from ntm_tutorial.ntm import NTM
 from ntm_tutorial.recipes import MODELS, RECIPES, Paper, Recipe, live, recipe
 from ntm_tutorial.tasks import TASKS
 from ntm_tutorial.training import train
+from tests.each import each
 from tools.kills import brief, small
 
-all_recipes = pytest.mark.parametrize(
-    "plan", [pytest.param(plan, id="/".join(pair)) for pair, plan in RECIPES.items()]
-)
+all_recipes = each("plan", RECIPES.values())
 
 # Tables 1 to 3 of the paper, a row for each model: heads, controller, learning rate, parameters.
 PAPER = {
