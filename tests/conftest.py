@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.browser import DESKTOP, Tab, Tally, Visit, served
 from tools.browser import launch
 from tools.links import ROOT
+from tools.pages import SCRIPT
 
 
 def build(folder: Path, builder: str = "html") -> None:
@@ -94,7 +95,7 @@ def visit(browser: Browser, site: Path, server: str, tally: Tally) -> Iterator[V
         page = browser.new_context(**options).new_page()
         if not mathematics:
             nothing = {"body": "", "content_type": "text/javascript"}
-            page.route("**/tex-chtml.js*", lambda route: route.fulfill(**nothing))
+            page.route(f"**/{SCRIPT}*", lambda route: route.fulfill(**nothing))
         tabs.append(Tab(page, site.as_uri() if from_file else server))
         tabs[-1].open(address)
         return tabs[-1]

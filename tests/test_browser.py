@@ -7,6 +7,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 import tools.browser
 from tests.browser import Tab, axe_violations, served
+from tests.each import by_turns
 
 
 def test_a_chosen_browser_is_tried_first(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,3 +85,10 @@ def test_axe_notices_what_somebody_could_not_read(browser: Browser) -> None:
         everywhere, within = axe_violations(page), axe_violations(page, within="#picture")
     assert [violation.split(":")[0] for violation in everywhere] == ["color-contrast", "image-alt"]
     assert [violation.split(":")[0] for violation in within] == ["image-alt"]
+
+
+def test_each_place_is_seen_one_way_at_once_and_the_other_ways_later() -> None:
+    cases = by_turns("abc", [("large",), ("small",)])
+    assert {case.values for case in cases} == {(a, b) for a in "abc" for b in ("large", "small")}
+    at_once = [case.values for case in cases if not case.marks]
+    assert at_once == [("a", "large"), ("b", "small"), ("c", "large")]

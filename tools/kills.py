@@ -2,7 +2,7 @@
 
     python tools/kills.py             every recipe, made small, killed after each of 4 validations
     python tools/kills.py --chain     each run killed after all of them, one after the other
-    python tools/kills.py copy        the recipes of one task, or of several
+    python tools/kills.py --tasks copy    the recipes of one task, or of several
 
 A kill is a SIGKILL that the process sends itself while it draws the second batch after a
 validation, so that some work is lost.
@@ -122,12 +122,12 @@ def main() -> int:
     """Kill every recipe's run and print what came of it; 1 if any ended otherwise."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--chain", action="store_true", help="one run a recipe, killed every time")
-    parser.add_argument("tasks", nargs="*", choices=[[], *ALL_TASKS], help="left out, all")
+    parser.add_argument("--tasks", nargs="+", choices=ALL_TASKS, default=[*ALL_TASKS])
     asked = parser.parse_args()
-    chain, tasks = asked.chain, asked.tasks or [*ALL_TASKS]
+    chain = asked.chain
     plans = [*ALL_RECIPES.items(), *(((plan.task, f"{plan.model} (live)"), plan)
                                  for plan in LIVES.values() if chain)]  # fmt: skip
-    plans = [(pair, plan) for pair, plan in plans if plan.task in tasks]
+    plans = [(pair, plan) for pair, plan in plans if plan.task in asked.tasks]
     kills = range(1, KILLS + 1)
     ways: list[list[int]] = [list(kills)] if chain else [[kill] for kill in kills]
     count, identical, start = 0, 0, time.perf_counter()
