@@ -72,6 +72,11 @@ class TestRuns:
         assert last.plan.training == {**unchanged.training, "learning_rate": 3e-3}
         assert last.setting == "copy_ntm-lstm/learning_rate=0.003+network.memory_locations=64"
 
+    def test_an_input_gain(self) -> None:
+        (run,) = runs("repeat-copy", "ntm-lstm", seeds=[0], settings={"gain.repeats": [1.0]})
+        assert run.plan.input_gain == {"repeats": 1.0}
+        assert run.plan.settings == recipe("repeat-copy", "ntm-lstm").settings
+
     def test_the_live_recipe(self) -> None:
         (run,) = runs("copy", "ntm-feedforward", seeds=[2], live_recipe=True)
         assert run.name == "copy_ntm-feedforward_live/seed-02"
@@ -129,6 +134,8 @@ class TestRuns:
             ),
             ("copy lstm --set network.memory_width=3", "network.hidden_size, .*memory_width"),
             ("copy lstm --set seed=3", "got 'seed'"),
+            ("copy ntm-lstm --set gain.bits=3", "got 'gain.bits'"),
+            ("repeat-copy ntm-lstm --set gain.repeats=x", "input_gain of repeats: expected"),
             ("copy lstm --set ramp", "--set: expected NAME=VALUE or .* got 'ramp'"),
             ("copy lstm --set ramp=", "--set: expected NAME=VALUE"),
             ("copy ntm-lstm --set ramp=-3", "--set ramp=-3: ramp: expected a whole number"),

@@ -498,7 +498,8 @@ def _sweep_options(new: Callable[..., Any]) -> None:
         help="how many seeds, from 0 on (default: the recipe's one, mostly 0)")  # fmt: skip
     add("--first-seed", type=_seed, metavar="N", help="the first of them, if it is not to be 0")
     add("--set", dest="settings", nargs="+", action="extend", default=[], metavar="NAME=VALUE",
-        help="another setting of train(), or of the network as in network.memory_locations=64; "
+        help="another setting of train(), of the network as in network.memory_locations=64, or "
+        "of the recipe's input gains as in gain.repeats=1; "
         "with several values, as in ramp=0,9000, each is tried")  # fmt: skip
     add("--sequences", type=_whole(1, 10**12), metavar="N", help="the same as --set sequences=N")
     add("--live", action="store_true", help="the recipe that chapter 6 trains while you watch")

@@ -77,7 +77,7 @@ class Run:
     @property
     def recipe(self) -> dict[str, Any]:
         """All its settings, as JSON has them."""
-        names = ("network", "training", "input_gain")
+        names = ("network", "training", "input_gain", "starts")
         return json.loads(json.dumps({name: self.plan.describe()[name] for name in names}))
 
     def command(self, *, compile: bool = False) -> str:
@@ -106,7 +106,7 @@ def runs(
         seeds: one run each.
         live_recipe: take the recipe of chapter 6, which is for copy.
         settings: by name, the values to try: keyword arguments of ``train``, or of the network as
-            in ``"network.memory_locations"``.
+            in ``"network.memory_locations"``, or the recipe's input gains as in ``"gain.repeats"``.
 
     Raises:
         ValueError: if there is no such recipe, setting or seed.
@@ -114,7 +114,7 @@ def runs(
     plan = live(model_name) if live_recipe else recipe(task_name, model_name)
     if plan.task != task_name:
         raise ValueError(f"task_name: the live recipe trains {plan.task}, got {task_name!r}")
-    settings, allowed = settings or {}, setting_names(model_name)
+    settings, allowed = settings or {}, setting_names(plan)
     for name in settings:
         if name not in allowed:
             raise ValueError(
@@ -138,7 +138,7 @@ def check(run: Run) -> None:
     """
     with _said(run.settings):
         with torch.device("meta"):  # sizes alone
-            model = run.plan.build()
+            model = run.plan.hasty.build()
             state = tree_leaves(cast(SequenceModel, model).initial_state(1))
         size = sum(tensor.numel() for tensor in (*model.parameters(), *state))
         if size > LARGEST:
@@ -158,9 +158,10 @@ def _said(settings: Mapping[str, Any]) -> Iterator[None]:
         raise ValueError(f"--set {said}: {str(error).splitlines()[0]}") from error
 
 
-def setting_names(model_name: str) -> list[str]:
-    """List all settings that a sweep can change: of training, then of the network."""
-    return [*NAMES, *(f"network.{name}" for name in family(model_name).sizes)]
+def setting_names(plan: Recipe) -> list[str]:
+    """List all settings that a sweep can change: of training, of the network, then input gains."""
+    sizes = (f"network.{name}" for name in family(plan.model).sizes)
+    return [*NAMES, *sizes, *(f"gain.{name}" for name in plan.input_gain)]
 
 
 @telling
@@ -187,11 +188,13 @@ def _parse_value(word: str) -> Any:
 
 
 def _with_settings(plan: Recipe, settings: dict[str, Any]) -> Recipe:
-    prefix = "network."
-    network = {n.removeprefix(prefix): v for n, v in settings.items() if n.startswith(prefix)}
-    training = {name: value for name, value in settings.items() if not name.startswith(prefix)}
+    changes: dict[str, Any] = {"network": {}, "input_gain": {}}
+    groups = {"network": changes["network"], "gain": changes["input_gain"]}
+    for name, value in settings.items():
+        group, _, own = name.rpartition(".")
+        groups.get(group, changes)[own] = value
     with _said(settings):
-        return plan.but(network=network, **training)
+        return plan.but(**changes)
 
 
 @telling
