@@ -18,7 +18,7 @@ OPTIMIZERS = ("adam", "rmsprop")
 LARGEST_BATCH = 100_000
 """No batch, and no validation, has more sequences: it would not fit into memory."""
 RAMP_START = 0.2
-"""The share of the training range, from its easy end, where a ramp starts: the easy end."""
+"""The share of the training range, from its easy end, where a ramp starts."""
 
 
 class Fixed(dict[str, Any]):
@@ -106,26 +106,17 @@ class Curriculum:
         mixed: draw a difficulty for each sequence; otherwise one for each batch.
         ramp: over this many sequences, let the upper end of the training range grow from
             ``RAMP_START`` of it to the whole.
-        easy: how often a difficulty, each by itself, is drawn from the easy end of its range: an
-            end that comes seldom otherwise, and may be hard where the task has two difficulties.
     """
 
     mixed: bool = True
     ramp: int = 0
-    easy: float = 0.0
 
     def draw(self, task: Task, size: int, seen: int, generator: Generator) -> Difficulty:
-        """Draw one number, or one a sequence (B,), from the whole range or from its easy end."""
+        """Draw one number, or one a sequence (B,); while the ramp lasts, from the easier end."""
         share = 1.0
         if self.ramp:
             share = min(1.0, RAMP_START + (1 - RAMP_START) * seen / self.ramp)
-        count = size if self.mixed else None
-        drawn = task.draw(count, generator, share)
-        if self.easy:
-            easy = task.draw(count, generator, RAMP_START)
-            chosen = torch.rand(len(drawn), generator=generator) < self.easy
-            drawn |= {name: easy[name] for name, its in zip(drawn, chosen, strict=True) if its}
-        return drawn
+        return task.draw(size if self.mixed else None, generator, share)
 
 
 @dataclass(frozen=True)
@@ -233,7 +224,6 @@ def flat(settings: Settings) -> dict[str, Any]:
         "clip_value": optimizer.clip_value,
         "clip_norm": optimizer.clip_norm,
         "ramp": settings.curriculum.ramp,
-        "easy": settings.curriculum.easy,
         "average": found[Average].decay if Average in found else 0.0,
         "mixed": settings.curriculum.mixed,
         "harden_after": harden.after,
@@ -276,7 +266,7 @@ def typed(flat: Mapping[str, Any]) -> Settings:
             clip_norm=given["clip_norm"],
         ),
         schedule=Schedule(given["decay"], given["rounds"]),
-        curriculum=Curriculum(given["mixed"], given["ramp"], given["easy"]),
+        curriculum=Curriculum(given["mixed"], given["ramp"]),
         validation=Validation(
             every=given["validate_every"],
             sequences=given["validation_sequences"],
@@ -311,7 +301,7 @@ def _checked(given: dict[str, Any]) -> dict[str, Any]:
             continue  # no clipping
         found[name] = _number(name, given[name], "a positive number", lambda x: x > 0)
     found["decay"] = _number("decay", given["decay"], "a number from 0 to 1", lambda x: 0 <= x <= 1)
-    for name in ("average", "momentum", "smoothing", "easy"):
+    for name in ("average", "momentum", "smoothing"):
         found[name] = _number(name, given[name], "0 or more and below 1", lambda x: 0 <= x < 1)
     found["weight_noise"] = _number(
         "weight_noise", given["weight_noise"], "a number of at least 0", lambda x: x >= 0

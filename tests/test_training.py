@@ -240,8 +240,7 @@ class TestHardening:
 class TestSettings:
     TYPED = Settings(
         7, 8, 0.1, Optimizer("rmsprop", (0.5, 0.6), 0.3, 4.0, 5.0), Schedule(0.2, 3),
-        Curriculum(mixed=False, ramp=9, easy=0.4),
-        Validation(10, 11, {"length": 3}, even=True, stop_at=1.0),
+        Curriculum(mixed=False, ramp=9), Validation(10, 11, {"length": 3}, even=True, stop_at=1.0),
         (Average(0.9), Harden(5, 0.1, (4, 8)), Hold(6.0), Settle(2.0)),
     )  # fmt: skip
 
@@ -736,18 +735,6 @@ def test_a_ramp_lets_sequences_grow() -> None:
     assert max(longest for found, longest in task.asked if found != RUN["seed"]) > 14
 
 
-def test_each_difficulty_comes_from_its_easy_end_more_often() -> None:
-    generator = torch.Generator().manual_seed(0)
-    curriculum = Curriculum(mixed=False, easy=0.5)
-    drawn = [curriculum.draw(TASKS["repeat-copy"], 16, 0, generator) for _ in range(1000)]
-    short, few = (
-        torch.tensor([int(one[name]) <= 3 for one in drawn]) for name in ("length", "repeats")
-    )
-    for low in (short, few):
-        assert 0.60 < low.float().mean() < 0.70, "a half of them, and 3 in 10 of the other half"
-    assert 0.60 < few[short].float().mean() < 0.70, "each by itself"
-
-
 def test_validation_uses_the_difficulty_asked_for() -> None:
     task = Watched()
     history = train(small(), task, **RUN, validation_difficulty={"length": 3})
@@ -839,7 +826,7 @@ WRONG: dict[tuple[str, ...], tuple[str, tuple[Any, ...]]] = {
         "a positive number", (0, -1e-3, math.nan, math.inf, "1", None, True)),
     ("clip_value", "clip_norm"): ("a positive number", (0, -1e-3, math.nan, "1", None, True)),
     ("decay",): ("a number from 0 to 1", (-0.1, 1.1, math.nan, "1", True)),
-    ("average", "momentum", "smoothing", "easy"): (
+    ("average", "momentum", "smoothing"): (
         "0 or more and below 1", (-0.1, 1.0, math.nan, "1", None, True)),
     ("weight_noise",): ("a number of at least 0", (-1, "1", math.inf, True)),
     ("hold_at", "settle_at", "stop_at"): ("a number or None", ("1", math.nan, True)),
