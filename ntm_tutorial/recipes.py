@@ -154,9 +154,8 @@ class Recipe:
         for name, gain in self.input_gain.items():
             gains |= dict.fromkeys(map(str, self._channels[name]), gain)
         names = {"task": self.task, "model": self.model, "network": dict(self.network)}
-        return {
-            **names, "training": flat(self.settings), "input_gain": gains, "starts": self.starts
-        }  # fmt: skip
+        start = {"draws": self.starts} if self.starts > 1 else {}
+        return {**names, "training": flat(self.settings), "input_gain": gains, "start": start}
 
     @classmethod
     def described(cls, about: Mapping[str, Any]) -> "Recipe":
@@ -171,7 +170,7 @@ class Recipe:
                 network=about["network"],
                 settings=typed(about["training"]),
                 input_gain={},
-                starts=about.get("starts", 1),
+                starts=about.get("start", {}).get("draws", 1),
             )
             gains = {int(number): gain for number, gain in about.get("input_gain", {}).items()}
             named = {

@@ -77,7 +77,7 @@ class Run:
     @property
     def recipe(self) -> dict[str, Any]:
         """All its settings, as JSON has them."""
-        names = ("network", "training", "input_gain", "starts")
+        names = ("network", "training", "input_gain", "start")
         return json.loads(json.dumps({name: self.plan.describe()[name] for name in names}))
 
     def command(self, *, compile: bool = False) -> str:
