@@ -77,12 +77,6 @@ class TestRuns:
         assert run.plan.input_gain == {"repeats": 1.0}
         assert run.plan.settings == recipe("repeat-copy", "ntm-lstm").settings
 
-    def test_a_choice_of_starts_is_told(self) -> None:
-        (run,) = runs("dynamic-ngrams", "ntm-feedforward", seeds=[0])
-        assert run.recipe["start"] == {"draws": run.plan.starts} == {"draws": 32}
-        (run,) = runs("copy", "ntm-lstm", seeds=[0])
-        assert run.recipe["start"] == {}
-
     def test_the_live_recipe(self) -> None:
         (run,) = runs("copy", "ntm-feedforward", seeds=[2], live_recipe=True)
         assert run.name == "copy_ntm-feedforward_live/seed-02"

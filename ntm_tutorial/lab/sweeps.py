@@ -77,7 +77,7 @@ class Run:
     @property
     def recipe(self) -> dict[str, Any]:
         """All its settings, as JSON has them."""
-        names = ("network", "training", "input_gain", "start")
+        names = ("network", "training", "input_gain")
         return json.loads(json.dumps({name: self.plan.describe()[name] for name in names}))
 
     def command(self, *, compile: bool = False) -> str:
@@ -138,7 +138,7 @@ def check(run: Run) -> None:
     """
     with _said(run.settings):
         with torch.device("meta"):  # sizes alone
-            model = run.plan.hasty.build()
+            model = run.plan.build()
             state = tree_leaves(cast(SequenceModel, model).initial_state(1))
         size = sum(tensor.numel() for tensor in (*model.parameters(), *state))
         if size > LARGEST:

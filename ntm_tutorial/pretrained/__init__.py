@@ -73,7 +73,7 @@ def load_file(file: str | Path) -> Pretrained:
     try:
         plan, history = Recipe.described(about["recipe"]), History(**about["history"])
         _check_weights(plan, tensors)
-        model = plan.hasty.build()
+        model = plan.build()
         model.load_state_dict(tensors)
     except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
         raise ValueError(f"path: {Path(file).name} does not fit its recipe: {error}") from error
@@ -94,7 +94,7 @@ def _check_weights(plan: Recipe, tensors: storage.Tensors) -> None:
         if isinstance(size, int) and size > count:  # none is larger than what it makes
             raise ValueError(f"{name} is {size}, but there are {count} weights")
     with torch.device("meta"):  # a model without memory: its shapes cost nothing
-        expected = plan.hasty.build().state_dict()
+        expected = plan.build().state_dict()
     if expected.keys() != tensors.keys():
         raise ValueError(f"its weights are {', '.join(tensors)}")
     for name, tensor in tensors.items():
