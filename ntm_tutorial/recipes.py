@@ -227,8 +227,12 @@ _REPEAT = Settings(
     curriculum=Curriculum(mixed=False), validation=Validation(every=10_000, sequences=200),
     callbacks=(Average(0.99), Harden(200_000, weight_noise=0.04, memory_sizes=(32, 128))),
 )  # fmt: skip
+# With 0.1 a start may stay for good where every copy is half guessed.
+_REPEAT_FEEDFORWARD = _REPEAT.but(
+    sequences=600_000, epsilon=0.01, harden_after=300_000, ramp=20_000, hold_at=5.0
+)
 _REPEAT_LSTM = _REPEAT.but(
-    epsilon=0.01,  # with 0.1 a start may stay for good where every copy is half guessed
+    epsilon=0.01,
     harden_after=160_000,
     weight_noise=0.03,
     ramp=20_000,
@@ -274,7 +278,7 @@ RECIPES: dict[tuple[str, str], Recipe] = {
         Recipe("copy", "lstm", Paper(0, "3 x 256", 3e-5, 1_352_969),
                {"hidden_size": 256, "layers": 3}, _LSTM),
         Recipe("repeat-copy", "ntm-feedforward", Paper(1, "100", 1e-4, 16_712), _heads(1),
-               _REPEAT, _COUNT),
+               _REPEAT_FEEDFORWARD, _COUNT),
         Recipe("repeat-copy", "ntm-lstm", Paper(1, "100", 1e-4, 66_111), _heads(1),
                _REPEAT_LSTM, _COUNT),
         Recipe("repeat-copy", "lstm", Paper(0, "3 x 512", 3e-5, 5_312_007),
