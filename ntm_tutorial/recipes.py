@@ -278,7 +278,7 @@ RECIPES: dict[tuple[str, str], Recipe] = {
         Recipe("copy", "lstm", Paper(0, "3 x 256", 3e-5, 1_352_969),
                {"hidden_size": 256, "layers": 3}, _LSTM),
         Recipe("repeat-copy", "ntm-feedforward", Paper(1, "100", 1e-4, 16_712), _heads(1),
-               _REPEAT_FEEDFORWARD, _COUNT),
+               _REPEAT_FEEDFORWARD, _COUNT, seed=3),
         Recipe("repeat-copy", "ntm-lstm", Paper(1, "100", 1e-4, 66_111), _heads(1),
                _REPEAT_LSTM, _COUNT),
         Recipe("repeat-copy", "lstm", Paper(0, "3 x 512", 3e-5, 5_312_007),
