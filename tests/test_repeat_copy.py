@@ -8,7 +8,6 @@ from torch import Tensor
 
 from ntm_tutorial import evaluation, pretrained, wrong_bits
 from ntm_tutorial.analysis import Mistakes, mistakes
-from ntm_tutorial.recipes import MODELS
 from ntm_tutorial.tasks import TASKS, Episode
 from tests.each import each
 
@@ -102,27 +101,33 @@ class TestComesTrained:
 
     def test_inside_the_training_range(self) -> None:
         assert mean_wrong(mistakes_of("ntm-lstm", 10, 10)) <= 0.05
-        assert perfect_share(mistakes_of("ntm-feedforward", 10, 10)) >= 0.9
+        assert perfect_share(mistakes_of("ntm-feedforward", 10, 10)) >= 0.98
+        assert perfect_share(mistakes_of("ntm-feedforward", 1, 2)) >= 0.98
 
     def test_longer_sequences(self) -> None:
-        """Nearly all are perfect; one in some hundred loses its way altogether."""
+        """All is copied; one of six says "end" at the wrong place."""
         found = mistakes_of("ntm-feedforward", 20, 10)
-        assert perfect_share(found) >= 0.9
-        assert mean_wrong(found) <= 5
+        assert perfect_share(found) >= 0.7
+        assert mean_wrong(found) <= 1.5
         other = mistakes_of("ntm-lstm", 20, 10)  # ends once too early, and displaces a vector
         assert mean_wrong(other) <= 5.5
         assert (other.copied.sum((0, 1)) - other.displaced).double().mean() <= 0.5
 
-    @each("model", MODELS[:2])
-    def test_more_repeats_than_ever_trained(self, model: str) -> None:
+    def test_more_repeats_than_ever_trained(self) -> None:
         """As in the paper: it goes on copying, and says "end" after each repetition too many."""
-        found = mistakes_of(model, 10, 20)
+        found = mistakes_of("ntm-lstm", 10, 20)
         wrong = found.copied.sum((0, 1))
         assert wrong.double().mean() <= 0.05 * 1600
         assert (wrong - found.displaced).double().mean() <= 0.02 * 1600
         ended = found.ended.double().mean(1)
         assert ended[:9].max() <= 0.02
         assert ended[11:].min() >= 0.95
+
+    def test_the_other_breaks_off_where_it_says_end(self) -> None:
+        found = mistakes_of("ntm-feedforward", 10, 20)
+        assert found.copied[:10].double().mean() / 8 <= 0.001
+        assert found.copied[12:].double().mean() / 8 >= 0.2
+        assert found.ended.double().mean(1)[:9].max() <= 0.02
 
     def test_the_lstm_is_lost_on_longer_lists_and_goes_on_with_more_repeats(self) -> None:
         """It is finished: no bit is wrong inside its training range."""
