@@ -227,18 +227,10 @@ _REPEAT = Settings(
     curriculum=Curriculum(mixed=False), validation=Validation(every=10_000, sequences=200),
     callbacks=(Average(0.99), Harden(200_000, weight_noise=0.04, memory_sizes=(32, 128))),
 )  # fmt: skip
-# With 0.1 a start may stay for good where every copy is half guessed.
-_REPEAT_FEEDFORWARD = _REPEAT.but(
-    sequences=600_000, epsilon=0.01, harden_after=300_000, ramp=20_000, hold_at=5.0
-)
-_REPEAT_LSTM = _REPEAT.but(
-    epsilon=0.01,
-    harden_after=160_000,
-    weight_noise=0.03,
-    ramp=20_000,
-    decay=0.5,
-    average=0.98,
-)
+# With that eps of 0.1 a start may stay for good where every copy is half guessed.
+_REPEAT_EAGER = _REPEAT.but(epsilon=0.01, ramp=20_000)
+_REPEAT_FEEDFORWARD = _REPEAT_EAGER.but(sequences=600_000, harden_after=300_000, hold_at=5.0)
+_REPEAT_LSTM = _REPEAT_EAGER.but(harden_after=160_000, weight_noise=0.03, decay=0.5, average=0.98)
 _COUNT = {"repeats": 8.0}
 
 # A pointer needs precision rather than caution: Adam's usual eps learns this task far sooner.

@@ -103,6 +103,7 @@ class TestComesTrained:
         assert mean_wrong(mistakes_of("ntm-lstm", 10, 10)) <= 0.05
         assert perfect_share(mistakes_of("ntm-feedforward", 10, 10)) >= 0.98
         assert perfect_share(mistakes_of("ntm-feedforward", 1, 2)) >= 0.98
+        assert perfect_share(mistakes_of("ntm-feedforward", 1, 10)) >= 0.88, "the hardest cell"
 
     def test_longer_sequences(self) -> None:
         """All is copied; one of six says "end" at the wrong place."""

@@ -12,7 +12,7 @@ CHAPTERS = ROOT / "notebooks"
 def test_the_machine_that_is_trained_is_the_one_that_was_written() -> None:
     written = tagged({"machine"}, CHAPTERS / "05_heads_and_controllers.ipynb")
     (trained,) = tagged({"machine"}, CHAPTERS / "06_training.ipynb")
-    assert len(written) == 2, "the eight functions, and the class"
+    assert len(written) == 2, "the nine functions, and the class"
     assert trained == "\n\n\n".join(written)
 
 
