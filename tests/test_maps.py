@@ -109,9 +109,9 @@ def test_other_weights_are_tested_anew(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_the_record_is_of_todays_weights() -> None:
     record = json.loads(maps.FILE.read_text(encoding="utf-8"))
-    for weights in maps.trained():
-        model = pretrained.load_file(weights.path).model
-        assert record[weights.key]["weights"] == maps.fingerprint(model), weights.key
+    for key, path in maps.trained().items():
+        model = pretrained.load_file(path).model
+        assert record[key]["weights"] == maps.fingerprint(model), key
     for key, run in record.items():
         task = key.partition("_")[0]
         assert set(run["tests"]) == set(run["state"]) == set(TESTS[task]), key

@@ -572,7 +572,7 @@ class TestResume:
     ) -> None:
         """Made small, by SIGKILL, each recipe four times: they end as unbroken, bit for bit."""
         done = subprocess.run(
-            [sys.executable, "tools/kills.py", "--chain", "--tasks", *tasks],
+            [sys.executable, "tools/kills.py", "--tasks", *tasks],
             env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
             cwd=ROOT, capture_output=True, text=True, timeout=600, check=False,
         )  # fmt: skip

@@ -26,7 +26,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import patch
 
-import nbformat
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
@@ -40,6 +39,7 @@ from ntm_tutorial.recipes import MODELS, recipe
 from ntm_tutorial.speed import compiling
 from ntm_tutorial.tasks.copy import Copy
 from tools.links import ROOT
+from tools.seeds import chapter
 
 CHAPTER = ROOT / "notebooks" / "17_making_it_fast.ipynb"
 FILE = FOLDER / "bench.json"
@@ -48,16 +48,8 @@ BATCHES = (1, 16, 64)
 THREADS = (1, 2)
 RUNGS = ("looped", "batched", "by hand", "compiled", "4 steps a call", "from C++")
 """The chapter's ladder, climbed by the feed-forward NTM at batch 16."""
-PRODUCTS = {
-    "controller": (16, 29, 100),
-    "heads": (16, 100, 92),
-    "LSTM controller": (16, 129, 400),
-    "LSTM layer": (16, 512, 1024),
-    "large": (1024, 1024, 1024),
-}
-"""Products of matrices (m, k) and (k, n): those of the models at batch 16, and a large one."""
-PASSES = {"batch 1": 1, "batch 16": 16, "batch 64": 64, "large": 2**13}
-"""Passes over memories of 128 x 20 numbers: over so many at once."""
+LARGE = 1024
+"""Rows and columns of the matrices whose product shows what the processor can do."""
 KINDS = ("products", "merged", "others")
 """Work: products of matrices, operations merged by the compiler, all others."""
 PROFILED = 3
@@ -133,7 +125,7 @@ def settings(models: Sequence[str], batches: Sequence[int], most_threads: int) -
 
 def minutes(chosen: Sequence[Setting], whole: bool, effort: Effort) -> float:
     """Estimate how long it all takes."""
-    measured = len(chosen) + (len(RUNGS) + len(PRODUCTS) + len(PASSES)) * whole
+    measured = len(chosen) + (len(RUNGS) + 4) * whole
     compiled = sum(setting.compiled for setting in chosen) + 8 * whole
     return (measured * 1.5 * effort.repeats * effort.seconds + compiled * COMPILE_SECONDS) / 60
 
@@ -186,22 +178,13 @@ def _on(
     """Bring a model onto a rung; yield what runs it there."""
     if name in ("looped", "batched"):
         run = copy.copy(model)  # with the same weights
-        run.memory_step = chapter_code()[f"{name}_step"]
+        run.memory_step = chapter(CHAPTER, {"ladder"})[f"{name}_step"]
         return nullcontext(run)
     if name == "by hand":
         return nullcontext(model)
     steps = 1 if name == "compiled" else compiling.COMPILED_STEPS
     ours = compiling.options() if name == RUNGS[-1] else {"cpp_wrapper": False}
     return _compiled(model, batch, steps, ours | (options or {}))
-
-
-def chapter_code() -> dict[str, Any]:
-    """Run the cells of chapter 17 that are tagged ``ladder``; return what they define."""
-    found: dict[str, Any] = {}
-    for cell in nbformat.read(CHAPTER, as_version=4).cells:
-        if "ladder" in cell.metadata.get("tags", []):
-            exec(compile(cell.source, CHAPTER.name, "exec"), found)
-    return found
 
 
 @contextmanager
@@ -260,23 +243,17 @@ def _kind(event: str) -> str | None:
 def speeds(effort: Effort) -> dict[str, Any]:
     """Measure the machine: thousands of operations, and billions of multiply-adds or numbers."""
     x, w = torch.ones(1), torch.ones(1, requires_grad=True)
-    found: dict[str, Any] = {
+    a, b, c = (torch.randn(LARGE, LARGE) for _ in range(3))
+    one, two, three = (torch.ones(16, 128, 20) for _ in range(3))  # memories
+    product, multiplied = partial(torch.mm, a, b, out=c), partial(torch.mul, one, two, out=three)
+    return {
         "operations": {
             "plain": effort.rates(lambda: _negated(x, 100), 0.1),
             "recorded, and back": effort.rates(lambda: _negated(w, 100).backward(), 0.1),
         },
-        "products": {},
-        "passes": {},
+        "products": {"large": effort.rates(product, 1e-9 * LARGE**3)},
+        "passes": {"batch 16": effort.rates(multiplied, 1e-9 * one.numel())},
     }
-    for name, (m, k, n) in PRODUCTS.items():
-        a, b, c = torch.randn(m, k), torch.randn(k, n), torch.empty(m, n)
-        rates = effort.rates(partial(torch.mm, a, b, out=c), 1e-9 * m * k * n)
-        found["products"][name] = {"shape": [m, k, n]} | rates
-    for name, memories in PASSES.items():
-        a, b, c = (torch.ones(memories, 128, 20) for _ in range(3))
-        rates = effort.rates(partial(torch.mul, a, b, out=c), 1e-9 * a.numel())
-        found["passes"][name] = {"numbers": a.numel()} | rates
-    return found
 
 
 def _negated(x: Tensor, times: int) -> Tensor:

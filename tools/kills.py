@@ -1,7 +1,6 @@
 """Kill trainings, and show that what goes on from their checkpoints ends bit for bit as unbroken.
 
-    python tools/kills.py             every recipe, made small, killed after each of 4 validations
-    python tools/kills.py --chain     each run killed after all of them, one after the other
+    python tools/kills.py                 every recipe, made small, killed after 4 validations
     python tools/kills.py --tasks copy    the recipes of one task, or of several
 
 A kill is a SIGKILL that the process sends itself while it draws the second batch after a
@@ -15,7 +14,6 @@ import signal
 import tempfile
 import time
 import traceback
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -107,39 +105,32 @@ def _train(plan: Recipe, folder: Path, kill_after: int | None) -> None:
     storage.save(folder / "end", model.state_dict(), vars(history))
 
 
-def same_end(plan: Recipe, whole: Path, kills: Iterable[int]) -> bool:
-    """Tell whether a run that is killed after these validations ends as the one that was not."""
+def same_end(plan: Recipe) -> bool:
+    """Tell whether a run that is killed after each validation ends as one that was not."""
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for kill in kills:
-            run(plan, folder, kill)
-        run(plan, folder)
-        (expected, told), (found, telling) = (storage.load(f / "end") for f in (whole, folder))
+        whole, broken = Path(name) / "whole", Path(name) / "broken"
+        run(plan, whole)
+        for kill in range(1, KILLS + 1):
+            run(plan, broken, kill)
+        run(plan, broken)
+        (expected, told), (found, telling) = (storage.load(f / "end") for f in (whole, broken))
     return told == telling and all(found[name].equal(value) for name, value in expected.items())
 
 
 def main() -> int:
     """Kill every recipe's run and print what came of it; 1 if any ended otherwise."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--chain", action="store_true", help="one run a recipe, killed every time")
     parser.add_argument("--tasks", nargs="+", choices=ALL_TASKS, default=[*ALL_TASKS])
-    asked = parser.parse_args()
-    chain = asked.chain
-    plans = [*ALL_RECIPES.items(), *(((plan.task, f"{plan.model} (live)"), plan)
-                                 for plan in LIVES.values() if chain)]  # fmt: skip
-    plans = [(pair, plan) for pair, plan in plans if plan.task in asked.tasks]
-    kills = range(1, KILLS + 1)
-    ways: list[list[int]] = [list(kills)] if chain else [[kill] for kill in kills]
-    count, identical, start = 0, 0, time.perf_counter()
-    for pair, plan in plans:
-        tiny = small(plan)
-        with tempfile.TemporaryDirectory() as whole:
-            run(tiny, Path(whole))
-            same = [way for way in ways if same_end(tiny, Path(whole), way)]
-        count += sum(map(len, ways))
-        identical += sum(map(len, same))
-        print(f"{' '.join(pair):36} {'identical' if same == ways else 'DIFFERENT':10}", flush=True)
-    seconds = time.perf_counter() - start
+    tasks = parser.parse_args().tasks
+    plans = [(plan, "") for plan in ALL_RECIPES.values() if plan.task in tasks]
+    plans += [(plan, " (live)") for plan in LIVES.values() if plan.task in tasks]
+    identical, start = 0, time.perf_counter()
+    for plan, which in plans:
+        same = same_end(small(plan))
+        identical += KILLS * same
+        name = f"{plan.task} {plan.model}{which}"
+        print(f"{name:36} {'identical' if same else 'DIFFERENT'}", flush=True)
+    count, seconds = KILLS * len(plans), time.perf_counter() - start
     print(f"{count} kills, {identical} ended bit for bit as unbroken, in {seconds:.0f} s")
     return int(identical < count)
 

@@ -1,4 +1,4 @@
-"""How machines learn in the page: ten seeds of each size in a browser, beside eager PyTorch.
+"""How machines learn in the page: ten seeds of each size in a browser, beside the package, eager.
 
 ``python -m tools.learning_bench _build/html`` opens the front page of a built book, and prints a
 table. Seconds are processor time, which does not depend on what else the machine does; what is
@@ -15,20 +15,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Page, sync_playwright
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from ntm_tutorial import NTM, train
+from ntm_tutorial import train
 from ntm_tutorial.recipes import LIVE
 from ntm_tutorial.tasks.copy import Copy
-from tests.browser import Tab, axe_violations, served
+from tests.browser import Tab, served
 from tools.browser import launch
 
-SIZES: dict[str, dict[str, Any]] = {
-    "small": {"longest": 12, "training": {"clip_norm": 10.0},
-              "network": {"controller_size": 64, "memory_locations": 32, "memory_width": 16}},
-    "paper": {"longest": 20, "training": {}, "network": {}},
+SIZES: dict[str, tuple[int, dict[str, Any]]] = {
+    "small": (12, {"clip_norm": 10.0, "network": {
+        "controller_size": 64, "memory_locations": 32, "memory_width": 16}}),
+    "paper": (20, {}),
 }  # fmt: skip
+"""The longest sequence, and what differs from the recipe, by what the page calls a size."""
 PAGE = "book/intro.html"
 
 SEQUENCE = """
@@ -83,19 +84,15 @@ def in_the_page(page: Page, size: str, seeds: Iterable[int]) -> list[dict[str, A
 
 
 def in_pytorch(size: str, seeds: Iterable[int]) -> list[dict[str, Any]]:
-    """Train the same with the package, step by step as PyTorch runs it."""
-    wanted, found = SIZES[size], []
-    longest = wanted["longest"]
-    settings = LIVE.training | wanted["training"] | {
-        "sequences": 60_000, "decay": 0.0, "validate_every": 500,
-        "validation_difficulty": {"length": longest},
-    }  # fmt: skip
+    """Train the same with the package, eager, with its fused step."""
+    (longest, changes), found = SIZES[size], []
+    plan = LIVE.but(
+        sequences=60_000, decay=0.0, validate_every=500,
+        validation_difficulty={"length": longest}, **changes,
+    )  # fmt: skip
     for seed in seeds:
-        torch.manual_seed(seed)
-        model = NTM(9, 8, **wanted["network"])
-        model.controller.scale_input(slice(9, None), LIVE.input_gain["reads"])
-        before = time.process_time()
-        history = train(model, ShortCopy(longest), seed=seed, progress=False, **settings)
+        model, before = plan.build(seed), time.process_time()
+        history = train(model, ShortCopy(longest), **vars(plan.settings), seed=seed, progress=False)
         spent, bits = time.process_time() - before, history.validation_bits[-1]
         run = {"seed": seed, "solved": bits <= 0.1, "sequences": history.sequences[-1],
                "bits": bits, "processor": spent}  # fmt: skip
@@ -115,7 +112,7 @@ def best(act: Callable[[], object], repeats: int = 40) -> float:
 
 
 def pytorch_sequence(batch: int) -> float:
-    """Return milliseconds a sequence of length 20, forward and backward, in eager PyTorch."""
+    """Return milliseconds a sequence of length 20, forward and backward, in the package."""
     model, episode = LIVE.build(0), Copy().sample(batch, length=20)
 
     def learn() -> None:
@@ -123,48 +120,6 @@ def pytorch_sequence(batch: int) -> float:
         loss.backward()
 
     return best(learn) / batch
-
-
-def heap(page: Page) -> float:
-    """Return the page's heap in megabytes, after a collection."""
-    session = page.context.new_cdp_session(page)
-    session.send("HeapProfiler.collectGarbage")
-    used = session.send("Runtime.getHeapUsage")["usedSize"]
-    session.detach()
-    return float(used) / 1e6
-
-
-def manners(browser: Browser, home: str) -> dict[str, Any]:
-    """Use the bench as a reader does, five times, and note what it costs the page."""
-    tab = Tab(browser.new_page(), home)
-    tab.open(PAGE)
-    bench = tab.page.locator("[data-playground=learning]")
-    bench.scroll_into_view_if_needed()
-    bench.get_by_role("button", name="Start", exact=True).wait_for()
-    tab.page.wait_for_timeout(1500)
-    browser.start_tracing(page=tab.page, categories=["toplevel", "__metadata"])
-    heaps = []
-    for _ in range(5):
-        bench.get_by_role("button", name="Start", exact=True).click()
-        tab.page.wait_for_timeout(4000)
-        heaps.append(heap(tab.page))
-        bench.get_by_role("button", name="Start over").click()
-        tab.page.wait_for_timeout(1500)
-    trace = json.loads(browser.stop_tracing())["traceEvents"]
-    main = {(e["pid"], e["tid"]) for e in trace
-            if e["name"] == "thread_name" and e["args"]["name"] == "CrRendererMain"}  # fmt: skip
-    tasks = [e.get("tdur", 0) / 1000 for e in trace
-             if e["name"].endswith("RunTask") and (e["pid"], e["tid"]) in main]  # fmt: skip
-    violations = axe_violations(tab.page, "[data-playground=learning]")
-    return {
-        "longest task, ms": max(tasks, default=None),
-        "tasks": len(tasks),
-        "heap after each run, MB": heaps,
-        "workers left": len(tab.page.workers),
-        "axe": violations,
-        "console": tab.errors,
-        "external requests": tab.external,
-    }
 
 
 def summary(runs: list[dict[str, Any]]) -> str:
@@ -192,7 +147,6 @@ def main() -> None:
         launch(playwright) as browser,
         served(wanted.site) as home,
     ):
-        print(json.dumps(manners(browser, home), indent=1), flush=True)
         page = browser.new_page()
         Tab(page, home).open(PAGE)
         print(f"page: {page.evaluate(SEQUENCE, [600, 1]):.2f} ms a sequence of length 20")

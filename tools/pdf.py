@@ -90,28 +90,18 @@ def take_stills(site: Path, folder: Path) -> list[str]:
     return stills
 
 
-def typeset(folder: Path, *options: str) -> str:
+def typeset(folder: Path) -> str:
     """Run XeLaTeX on the book in a folder, as often as it takes, and return its log.
 
     Raises:
         SystemExit: it found an error.
     """
-    command = [
-        "latexmk",
-        "-xelatex",
-        "-interaction=nonstopmode",
-        "-halt-on-error",
-        "-file-line-error",
-    ]
-    unbroken = {**os.environ, "max_print_line": "1000"}  # else it breaks the lines of its log
     done = subprocess.run(
-        [*command, *options, f"{NAME}.tex"],
-        cwd=folder,
-        env=unbroken,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+        ["latexmk", "-xelatex", "-interaction=nonstopmode", "-halt-on-error", "-file-line-error",
+         f"{NAME}.tex"],
+        env={**os.environ, "max_print_line": "1000"},  # else it breaks the lines of its log
+        cwd=folder, capture_output=True, text=True, check=False,
+    )  # fmt: skip
     log = (folder / f"{NAME}.log").read_text(encoding="utf-8", errors="replace")
     if done.returncode:
         errors = re.findall(r"^(?:\S+:\d+: |! ).*(?:\n.*){3}", log, re.MULTILINE)

@@ -21,11 +21,10 @@ SCRIPTS = (
     "sorting.js",
     "addressing.js",
     "ngrams.js",
-    "start.js",
 )
-BENCH = ("interface.js", "learning.js", "bench.js", "start.js")
+BENCH = ("interface.js", "learning.js", "bench.js")
 """What a page needs where a machine learns in it."""
-KINDS = ("learning", "failure-lab")
+KINDS = {"learning", "failure-lab"}
 """The playgrounds in which a machine learns."""
 
 
@@ -42,10 +41,8 @@ def add_scripts(app: Any, page: str, template: str, context: dict[str, Any], doc
     if not kinds:
         return
     app.add_css_file("playground/playground.css")
-    needed = [*SCRIPTS[:-1]] if kinds - set(KINDS) else []
-    if kinds & set(KINDS):
-        needed += [script for script in BENCH[:-1] if script not in needed]
-    for script in (*needed, "start.js"):
+    needed = SCRIPTS * bool(kinds - KINDS) + BENCH * bool(kinds & KINDS)
+    for script in dict.fromkeys((*needed, "start.js")):
         app.add_js_file(f"playground/{script}", loading_method="defer")
 
 

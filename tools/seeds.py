@@ -27,6 +27,8 @@ SEQUENCES = 12_000
 QUICK_START = ROOT / "notebooks" / "00_quick_start.ipynb"
 QUICK_FILE = FOLDER / "quick_start.json"
 QUICK_SEEDS = 10
+TAGS = {"machine", "seeds"}
+"""Of the cells that a training needs."""
 
 
 def tagged(tags: set[str], path: Path = CHAPTER) -> list[str]:
@@ -35,22 +37,17 @@ def tagged(tags: set[str], path: Path = CHAPTER) -> list[str]:
     return [cell.source for cell in notebook.cells if tags & {*cell.metadata.get("tags", [])}]
 
 
-def cells(path: Path = CHAPTER) -> list[str]:
-    """Return the code of a page's cells that a training needs."""
-    return tagged({"machine", "seeds"}, path)
-
-
-def chapter(path: Path = CHAPTER) -> dict[str, Any]:
-    """Run those cells; return the names that they define."""
+def chapter(path: Path = CHAPTER, tags: set[str] = TAGS) -> dict[str, Any]:
+    """Run the cells of a page that have one of these tags; return the names that they define."""
     found: dict[str, Any] = {}
-    for code in cells(path):
-        exec(code, found)
+    for code in tagged(tags, path):
+        exec(compile(code, path.name, "exec"), found)
     return found
 
 
 def recorded(path: Path = CHAPTER, file: Path = FILE) -> dict[str, Any]:
     """Return what was recorded with today's code: of chapter 6, by start and seed, its exams."""
-    code = fingerprint(cells(path))
+    code = fingerprint(tagged(TAGS, path))
     if file.exists():
         record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         if record["code"] == code:

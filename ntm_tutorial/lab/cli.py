@@ -167,9 +167,7 @@ def sweep_command(options: argparse.Namespace) -> int:
         ValueError: if an option does not fit the others, or no recipe fits.
     """
     wanted, folder = _wanted(options), options.output
-    if options.stored:
-        sweeps.score_stored(wanted, folder, progress=options.progress)
-    elif not options.summary:
+    if not options.summary:
         with _named("--output"):
             storage.check_folder(folder)
         _announce(wanted, folder, options.jobs)
@@ -512,8 +510,6 @@ def _sweep_options(new: Callable[..., Any]) -> None:
     add("--compile", action=argparse.BooleanOptionalAction, default=False,
         help="use torch.compile, which takes a minute for each run to start")  # fmt: skip
     add("--device", type=_device, default="cpu", help="such as cpu or cuda (default: cpu)")
-    add("--stored", action="store_true",
-        help="test the models that come with the package, and train none")  # fmt: skip
     add("--summary", action="store_true", help="only show what the results so far say")
     add("--no-progress", dest="progress", action="store_false", help="show no progress bar")
 

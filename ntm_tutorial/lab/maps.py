@@ -9,7 +9,7 @@ import hashlib
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -68,30 +68,12 @@ TESTS: Mapping[str, Mapping[str, Test]] = {
 """By task and column. Repeat copy's columns count repeats; longer vectors are one test more."""
 
 
-class Weights(NamedTuple):
-    """Where the weights of a trained model lie.
+def trained(folders: Iterable[Path] = ()) -> dict[str, Path]:
+    """List what comes with the package, then what sweeps of whole recipes left in folders.
 
-    Attributes:
-        task: its name.
-        model: its name.
-        seed: the one it was trained from.
-        path: the file.
+    The weights of each trained model stand by its name in the record.
     """
-
-    task: str
-    model: str
-    seed: int
-    path: Path
-
-    @property
-    def key(self) -> str:
-        """Its name in the record."""
-        return f"{self.task}_{self.model}/seed-{self.seed:02}"
-
-
-def trained(folders: Iterable[Path] = ()) -> Iterator[Weights]:
-    """List what comes with the package, then what sweeps of whole recipes left in folders."""
-    seen = set()
+    found: dict[str, Path] = {}
     for task, model in ALL_RECIPES:
         if task in TASKS:
             own = pretrained.path(ALL_RECIPES[task, model])
@@ -99,10 +81,9 @@ def trained(folders: Iterable[Path] = ()) -> Iterator[Weights]:
             for folder in folders:
                 files += sorted(folder.glob(f"{task}_{model}/seed-*.safetensors"))
             for path in files:
-                found = Weights(task, model, storage.load(path)[1]["seed"], path)
-                if found.key not in seen:
-                    seen.add(found.key)
-                    yield found
+                seed = storage.load(path)[1]["seed"]
+                found.setdefault(f"{task}_{model}/seed-{seed:02}", path)
+    return found
 
 
 def fingerprint(model: nn.Module) -> str:
@@ -179,17 +160,17 @@ def record(
 ) -> dict[str, Any]:
     """Test all trained models; return, by run and test, how wrong each is, and its state's size."""
     found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    for weights in trained(folders):
-        model = pretrained.load_file(weights.path).model
+    for key, path in trained(folders).items():
+        task, model = key.partition("_")[0], pretrained.load_file(path).model
         mark = fingerprint(model)
-        if found.get(weights.key, {}).get("weights") != mark:
-            found[weights.key] = {"weights": mark, "state": {}, "tests": {}}
-        run = found[weights.key]
-        for column, test in tests[weights.task].items():
+        if found.get(key, {}).get("weights") != mark:
+            found[key] = {"weights": mark, "state": {}, "tests": {}}
+        run = found[key]
+        for column, test in tests[task].items():
             if column not in run["tests"]:
                 with sweeps.using_threads(1):
-                    run["tests"][column] = examine(model, weights.task, test)
-                    run["state"][column] = carried(model, weights.task, test)
+                    run["tests"][column] = examine(model, task, test)
+                    run["state"][column] = carried(model, task, test)
                 storage.write_text(file, _lines(found))
     return found
 
@@ -242,21 +223,16 @@ def cells(file: Path = FILE) -> Cells:
 def strips(found: Cells | None = None) -> dict[str, dict[str, list[list[float]] | str]]:
     """Return the rows of ``plots.strip_map``: by model and task a strip, or why there is none."""
     found = cells() if found is None else found
+    why = dict.fromkeys(ALL_RECIPES, "a recipe, and no run of it yet") | WITHOUT
     return {
         model: {
             task: [list(found[task, model][column].values()) for column in COLUMNS]
             if (task, model) in found
-            else _reason(task, model)
+            else why[task, model]
             for task in TESTS
         }
         for model in FAMILIES
     }
-
-
-def _reason(task: str, model: str) -> str:
-    """Say why a cell is empty."""
-    known = (task, model) in ALL_RECIPES
-    return "a recipe, and no run of it yet" if known else WITHOUT[task, model]
 
 
 def _label(task: str, column: str) -> str:

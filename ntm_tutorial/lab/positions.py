@@ -8,7 +8,7 @@ leaves alone, unless it came from other settings than today's. So it can be inte
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -19,7 +19,7 @@ from ntm_tutorial.models.transformer import POSITIONS, Transformer
 from ntm_tutorial.recipes import recipe
 from ntm_tutorial.settings import flat
 from ntm_tutorial.tasks import ALL_TASKS, Task
-from ntm_tutorial.training import History, train
+from ntm_tutorial.training import train
 
 FOLDER = Path(__file__).parent / "results" / "positions"
 FRAMES = {"silent": "copy", "fed": "copy-fed"}
@@ -100,31 +100,18 @@ MACHINES = tuple(Machine(frame, positions) for frame in FRAMES for positions in 
 """What is trained: silent ones first."""
 
 
-@dataclass(frozen=True)
-class Record:
-    """What a file tells of a machine.
+class Record(NamedTuple):
+    """What a file tells of a machine: by length, its mean wrong bits and its mean cost in bits."""
 
-    Attributes:
-        history: its learning curve.
-        wrong: mean wrong bits by length.
-        bits: mean cost in bits by length.
-        perfect: share of perfect sequences by length.
-    """
-
-    history: History
     wrong: dict[int, float]
     bits: dict[int, float]
-    perfect: dict[int, float]
 
 
 def recorded(frame: str, positions: str) -> Record:
     """Read what came of one of the machines."""
-    told = json.loads(Machine(frame, positions).path.read_text(encoding="utf-8"))
-    parts = (
-        {int(length): one[name] for length, one in told["lengths"].items()}
-        for name in ("mean_wrong", "mean_bits", "share_perfect")
-    )
-    return Record(History(**told["history"]), *parts)
+    told = json.loads(Machine(frame, positions).path.read_text(encoding="utf-8"))["lengths"]
+    names = ("mean_wrong", "mean_bits")
+    return Record(*({int(length): told[length][name] for length in told} for name in names))
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
@@ -306,43 +306,30 @@ def _perform(
         warnings.warn(warning.message, stacklevel=2)
     eager = any(issubclass(warning.category, NotCompiled) for warning in said)
     seconds = round(time.perf_counter() - start, 1)
-    result = replace(
-        _result(run, model, history, scores),
-        command=run.command(compile=compile),
-        outcome="finished" if error is None else "not finite",
-        error=error,
-        wall_seconds=None if resumed else seconds,
-        compiled=compile and family(run.plan.model).compiles and not eager,
-        machine={"processor": processor(torch.device(device)), "threads": 1},
-    )
-    return run, result, model.cpu() if error is None else None
-
-
-def _result(run: Run, model: nn.Module, history: History, scores: list[dict[str, Any]]) -> Result:
-    """Describe a run that finished, as far as the trained model tells."""
-    return Result(
+    result = Result(
         task=run.plan.task,
         model=run.plan.model,
         live=run.live,
         settings=run.settings,
         seed=run.seed,
-        command=run.command(),
-        outcome="finished",
-        error=None,
+        command=run.command(compile=compile),
+        outcome="finished" if error is None else "not finite",
+        error=error,
         scores=scores,
         optimum=results.validation_optimum(run.plan, run.seed),
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         history=history,
-        wall_seconds=None,
-        compiled=None,
+        wall_seconds=None if resumed else seconds,
+        compiled=compile and family(run.plan.model).compiles and not eager,
         recipe=run.recipe,
-        machine={},
+        machine={"processor": processor(torch.device(device)), "threads": 1},
         versions={
             "python": platform.python_version(),
             "torch": torch.__version__,
             "ntm-tutorial": version("ntm-tutorial"),
         },
     )
+    return run, result, model.cpu() if error is None else None
 
 
 @contextmanager
@@ -421,36 +408,9 @@ def expected_seconds(wanted: Sequence[Run], folder: str | Path) -> list[float | 
     for pair, history in histories:
         if history.sequences:
             paces.setdefault(pair, []).append(history.seconds[-1] / history.sequences[-1])
-    return [_expected(run, folder, paces) for run in wanted]
-
-
-def _expected(
-    run: Run, folder: str | Path, paces: dict[tuple[str, str], list[float]]
-) -> float | None:
-    if result_of(run, folder) is not None:
-        return 0.0
-    pace = paces.get((run.plan.task, run.plan.model))
-    return statistics.median(pace) * run.plan.training["sequences"] if pace else None
-
-
-@telling
-def score_stored(wanted: Sequence[Run], folder: str | Path, *, progress: bool = True) -> None:
-    """Test the models that come with the package, and write results as if they were new runs.
-
-    Only runs that are those models' are done, and only where the folder has no result of theirs.
-
-    Raises:
-        ValueError: if a result in the folder came from other settings.
-    """
-    folder = Path(folder)
-    for run in tqdm(wanted, unit=" models", disable=not progress):
-        path = pretrained.path(run.plan)
-        if not path.is_file() or result_of(run, folder) is not None:
-            continue
-        about = storage.load(path)[1]
-        model, _, plan, history = pretrained.load_file(path)
-        if (plan, about["seed"]) != (run.plan, run.seed):
-            continue
-        with using_threads(1):
-            result = _result(run, model, history, results.score(model, plan.task))
-        replace(result, versions=about["versions"]).write(folder / f"{run.name}.json")
+    left: list[float | None] = []
+    for run in wanted:
+        pace = paces.get((run.plan.task, run.plan.model))
+        whole = statistics.median(pace) * run.plan.training["sequences"] if pace else None
+        left.append(whole if result_of(run, folder) is None else 0.0)
+    return left
