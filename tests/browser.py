@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import http.server
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +13,8 @@ from typing import Any, Protocol
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import ConsoleMessage, Page, Request, Response
+
+from tools.pages import SCRIPT
 
 DESKTOP, PHONE = 1280, 390
 """The widths at which pages are looked at, in CSS pixels."""
@@ -96,6 +98,12 @@ class Tab:
         return {kind: found for kind, found in kinds.items() if found}
 
 
+def lighten(page: Page) -> None:
+    """Let pages come without mathematics, which are there sooner."""
+    nothing = {"body": "", "content_type": "text/javascript"}
+    page.route(f"**/{SCRIPT}*", lambda route: route.fulfill(**nothing))
+
+
 class Visit(Protocol):
     """Opens a page of the book in a tab of its own. The ``visit`` fixture is one.
 
@@ -105,6 +113,7 @@ class Visit(Protocol):
         theme: ``"light"`` or ``"dark"``, what the reader's system asks for.
         from_file: open it as file://, not from a web server.
         mathematics: set it; left out, the page is there sooner.
+        before: is called with the tab before it opens the page.
         options: for playwright's ``new_context``, such as ``reduced_motion="reduce"``.
     """
 
@@ -117,6 +126,7 @@ class Visit(Protocol):
         theme: str = "light",
         from_file: bool = False,
         mathematics: bool = True,
+        before: Callable[[Tab], None] = ...,
         **options: Any,
     ) -> Tab: ...
 
@@ -127,6 +137,25 @@ class Tally(Protocol):
     def __call__(self, what: str, count: int) -> None: ...
 
 
+PLAIN = """() => {
+  const seen = new Set();
+  window.coloured = Array.from(document.querySelectorAll(".highlight pre, dt.sig"), (code) => {
+    const where = code.closest(".cell_input, .cell_output")?.className;
+    const plain = code.cloneNode(true);
+    for (const span of plain.querySelectorAll("span")) {
+      const look = [span.className, code.tagName, where].join();
+      if (seen.has(look)) span.replaceWith(...span.childNodes);
+      seen.add(look);
+    }
+    plain.normalize();
+    code.replaceWith(plain);
+    return [code, plain];
+  });
+}"""
+"""Leaves the first word of each colour in code; all of them would take most of axe's time."""
+COLOURED = "() => coloured.forEach(([code, plain]) => plain.replaceWith(code))"
+
+
 def axe_violations(page: Page, within: str | None = None) -> list[str]:
     """Return what axe calls serious or critical, each with the first element at fault.
 
@@ -134,12 +163,11 @@ def axe_violations(page: Page, within: str | None = None) -> list[str]:
         page: an open page.
         within: a selector; only what it selects is looked at.
     """
-    # Further code looks like that of a section's first cell, and would take most of the time.
-    context = {"exclude": [".cell ~ .cell .highlight"]}
-    if within:
-        context["include"] = [within]
     options = {"resultTypes": ["violations"], "preload": False}  # preloading asks for wrong paths
+    page.evaluate(PLAIN)
+    context = {"include": [within]} if within else None
     found = Axe().run(page, context=context, options=options).response["violations"]
+    page.evaluate(COLOURED)
     return [
         f"{violation['id']}: {violation['nodes'][0]['html'][:200]}"
         f" and {len(violation['nodes']) - 1} more"

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import jaxtyping
 import pytest
 from filelock import FileLock
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.browser import DESKTOP, Tab, Tally, Visit, served
+from tests.browser import DESKTOP, Tab, Tally, Visit, lighten, served
 from tools.browser import launch
 from tools.links import ROOT
-from tools.pages import SCRIPT
 
 
 def build(folder: Path, builder: str = "html") -> None:
@@ -71,6 +71,12 @@ def server(site: Path) -> Iterator[str]:
 
 
 @pytest.fixture
+def no_shape_checks() -> None:
+    """For long runs: shapes are checked where each function is tested by itself."""
+    jaxtyping.config.update("jaxtyping_disable", True)  # until `shape_checks` ends
+
+
+@pytest.fixture
 def tally(record_property: Callable[[str, object], None]) -> Tally:
     """Add to a count that the summary at the end prints, whichever worker ran the test."""
     return lambda what, count: record_property(f"tally In the browser: {what}", count)
@@ -89,14 +95,15 @@ def visit(browser: Browser, site: Path, server: str, tally: Tally) -> Iterator[V
         theme: str = "light",
         from_file: bool = False,
         mathematics: bool = True,
+        before: Callable[[Tab], None] = lambda tab: None,
         **options: Any,
     ) -> Tab:
         options |= {"viewport": {"width": width, "height": height}, "color_scheme": theme}
         page = browser.new_context(**options).new_page()
         if not mathematics:
-            nothing = {"body": "", "content_type": "text/javascript"}
-            page.route(f"**/{SCRIPT}*", lambda route: route.fulfill(**nothing))
+            lighten(page)
         tabs.append(Tab(page, site.as_uri() if from_file else server))
+        before(tabs[-1])
         tabs[-1].open(address)
         return tabs[-1]
 

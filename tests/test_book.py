@@ -21,6 +21,12 @@ def parse(page: Path) -> BeautifulSoup:
     return BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
 
 
+@cache
+def places(page: Path) -> set[str]:
+    """Return all places in a page that a link can lead to."""
+    return {str(element["id"]) for element in parse(page).find_all(id=True)}
+
+
 def pages(site: Path) -> Iterator[tuple[str, BeautifulSoup]]:
     """Yield each page's address in the site, and its content."""
     for page in sorted(site.rglob("*.html")):
@@ -63,11 +69,24 @@ def test_every_internal_link_resolves(site: Path) -> None:
             target = target.resolve()
             if not target.exists():
                 broken.append(f"{address}: {link.geturl()}")
-            elif link.fragment and target.suffix == ".html":
-                name = unquote(link.fragment)
-                if not parse(target).find(id=name):
-                    broken.append(f"{address}: {link.geturl()}")
+            elif not link.fragment or target.suffix != ".html":
+                continue
+            elif unquote(link.fragment) not in places(target):
+                broken.append(f"{address}: {link.geturl()}")
     assert not broken, "\n".join(broken)
+
+
+def test_a_hint_is_folded_and_a_solution_folds_once(site: Path) -> None:
+    hints = 0
+    for address, page in pages(site):
+        for box in page.select(".admonition.exercise"):
+            (hint,) = box.select("details")
+            assert hint.summary and hint.summary.text == "Hint", address
+            assert "open" not in hint.attrs, address
+            hints += 1
+        for box in page.select(".admonition.solution"):
+            assert "dropdown" in box["class"] and not box.select("details"), address
+    assert hints > 40
 
 
 def test_every_picture_has_alt_text(site: Path) -> None:

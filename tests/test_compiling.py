@@ -134,7 +134,8 @@ class TestCompiled:
         run_script(RUN + TRACED + COSTS)
 
     def test_what_is_compiled_runs_a_model_like_any_other(self) -> None:
-        run_script(RUN + TRACED + A_MODEL_LIKE_ANY_OTHER)
+        """What is wrong with an input comes up by itself, too."""
+        run_script(RUN + TRACED + A_MODEL_LIKE_ANY_OTHER + BAD_INPUT)
 
     @pytest.mark.slow
     @pytest.mark.skipif(
@@ -149,9 +150,6 @@ class TestCompiled:
             RUN + NO_COMPILER,
             CXX="/no/such/compiler", PATH=str(tmp_path), TORCHINDUCTOR_CACHE_DIR=str(tmp_path),
         )  # fmt: skip
-
-    def test_what_is_wrong_with_an_input_comes_up_by_itself(self) -> None:
-        run_script(RUN + BAD_INPUT)
 
     def test_an_lstm_needs_no_compiling(self) -> None:
         curves = []

@@ -158,7 +158,7 @@ def test_make_prints_the_version() -> None:
 def test_the_package_that_is_released_is_whole(tmp_path: Path) -> None:
     """Its source gives a wheel with all modules, trained weights and results, and nothing else."""
     subprocess.run(
-        [sys.executable, "-m", "build", "--outdir", str(tmp_path), str(ROOT)],
+        [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)],
         check=True,
         capture_output=True,
     )

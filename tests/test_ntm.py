@@ -173,7 +173,9 @@ def test_gradcheck_through_two_steps(controller: str, heads: int) -> None:
         logits, state = torch.func.functional_call(model, values, inputs)
         return logits, *flatten(state)
 
-    assert torch.autograd.gradcheck(run, (draw(2, 1, I).requires_grad_(), *model.parameters()))
+    assert torch.autograd.gradcheck(
+        run, (draw(2, 1, I).requires_grad_(), *model.parameters()), fast_mode=True
+    )
 
 
 @both_controllers
@@ -197,7 +199,7 @@ def test_extreme_inputs_give_finite_numbers(
     with torch.no_grad():
         for parameter in model.heads.parameters():  # heads that saturate, too
             parameter.mul_(100)
-    inputs = (scale * (draw(100, B, I, dtype=dtype) - 0.5)).requires_grad_()
+    inputs = (scale * (draw(30, B, I, dtype=dtype) - 0.5)).requires_grad_()
     logits, state = model(inputs)
     logits.square().mean().backward()
     gradients = [parameter.grad for parameter in model.parameters()]

@@ -80,10 +80,10 @@ class TestMistakes:
 
 @cache
 @torch.no_grad()
-def mistakes_of(model: str, length: int, repeats: int) -> Mistakes:
-    """Test on 200 sequences that the chapter does not show."""
+def mistakes_of(model: str, length: int, repeats: int, count: int = 200) -> Mistakes:
+    """Test on sequences that the chapter does not show."""
     generator = torch.Generator().manual_seed(evaluation.testing_seed(2014))
-    episode = TASK.sample(200, generator=generator, length=length, repeats=repeats)
+    episode = TASK.sample(count, generator=generator, length=length, repeats=repeats)
     logits, _ = pretrained.load("repeat-copy", model).model(episode.inputs)
     return mistakes(logits, episode)
 
@@ -133,7 +133,7 @@ class TestComesTrained:
     def test_the_lstm_is_lost_on_longer_lists_and_goes_on_with_more_repeats(self) -> None:
         """It is finished: no bit is wrong inside its training range."""
         inside, longer, more = (
-            mistakes_of("lstm", *size).copied.double().mean() / 8
+            mistakes_of("lstm", *size, 50).copied.double().mean() / 8
             for size in ((10, 10), (20, 10), (10, 20))
         )
         assert inside == 0

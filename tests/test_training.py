@@ -506,7 +506,10 @@ MOMENTS = {
 class TestResume:
     @pytest.mark.parametrize(
         ("moment", "way"),
-        [*((moment, WAYS[1]) for moment in MOMENTS), *(("before a step", way) for way in WAYS)],
+        [
+            *((moment, WAYS[1]) for moment in MOMENTS),
+            *(("before a step", way) for way in [*WAYS, {"hold_at": 1e6, "settle_at": 1e6}]),
+        ],
         ids=str,
     )
     def test_an_interrupted_run_ends_as_an_uninterrupted_one(
@@ -561,11 +564,11 @@ class TestResume:
     @pytest.mark.parametrize(
         "tasks",
         [
-            ["repeat-copy"],
-            pytest.param([name for name in ALL_TASKS if name != "repeat-copy"],
+            ["repeat-copy-ticks"],
+            pytest.param([name for name in ALL_TASKS if name != "repeat-copy-ticks"],
                          marks=pytest.mark.slow),
         ],
-        ids=["repeat copy", "the other tasks"],
+        ids=["repeat copy in ticks", "the other tasks"],
     )  # fmt: skip
     def test_every_recipe_killed_after_each_of_its_first_validations(
         self, tasks: list[str]

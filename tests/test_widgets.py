@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import ipywidgets
-import jaxtyping
 import matplotlib.pyplot as plt
 import pytest
 import torch
@@ -136,12 +135,11 @@ def count_calls(monkeypatch: pytest.MonkeyPatch, place: Any, name: str) -> list[
 
 
 @pytest.fixture
-def render_some(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+def render_some(monkeypatch: pytest.MonkeyPatch, no_shape_checks: None) -> list[Figure]:
     """Render one picture of five and check no shapes, which saves most of the time.
 
     Returns all figures.
     """
-    jaxtyping.config.update("jaxtyping_disable", True)
     figures: list[Figure] = []
     rendered = [b""]
 
@@ -162,11 +160,11 @@ def render_some(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
 @pytest.mark.parametrize(
     ("make", "count"),
     [
-        (widgets.addressing_explorer, 40),
-        (widgets.copy_explorer, 60),
-        (lambda: widgets.repeat_copy_explorer(trio("repeat-copy")), 25),
-        (lambda: widgets.associative_recall_explorer(trio("associative-recall")), 40),
-        (lambda: widgets.priority_sort_explorer(trio("priority-sort")), 40),
+        (widgets.addressing_explorer, 20),
+        (widgets.copy_explorer, 25),
+        (lambda: widgets.repeat_copy_explorer(trio("repeat-copy")), 15),
+        (lambda: widgets.associative_recall_explorer(trio("associative-recall")), 20),
+        (lambda: widgets.priority_sort_explorer(trio("priority-sort")), 20),
     ],
     ids=["addressing", "copy", "repeat-copy", "associative-recall", "priority-sort"],
 )
@@ -183,7 +181,9 @@ def test_random_settings_give_a_picture(
     assert picture(explorer).width > 500
 
 
-def test_each_control_draws_by_itself(explorer: widgets.Explorer) -> None:
+def test_each_control_draws_by_itself(
+    explorer: widgets.Explorer, render_some: list[Figure]
+) -> None:
     dice = random.Random(1)
     for name, control in explorer.controls.items():
         if name == "bits":
@@ -228,26 +228,17 @@ def test_ngrams_survive_random_edits(render_some: list[Figure]) -> None:
 # --- the controls --------------------------------------------------------------------------------
 
 
-def test_it_is_a_box(explorer: widgets.Explorer) -> None:
+def test_it_is_a_box_of_labelled_controls_words_and_a_picture(explorer: widgets.Explorer) -> None:
     assert isinstance(explorer, ipywidgets.VBox)
-    assert explorer.busy in explorer.children and explorer.picture in explorer.children
+    assert explorer.children[1:] == (explorer.busy, explorer.words, explorer.picture)
     assert set(explorer.controls.values()) < set(all_widgets(explorer))
-
-
-def test_every_control_has_label_and_tooltip_and_waits_for_release(
-    explorer: widgets.Explorer,
-) -> None:
     shown = [one for one in all_widgets(explorer.children[0]) if not hasattr(one, "children")]
     for widget in [*explorer.controls.values(), *shown]:
         assert widget.description.strip()
         tip = getattr(widget, "tooltip", None) or getattr(widget, "description_tooltip", None)
         assert tip and tip != widget.description
-        assert getattr(widget, "continuous_update", False) is False
+        assert getattr(widget, "continuous_update", False) is False, "it waits for release"
     assert len({widget.description for widget in shown}) == len(shown)
-
-
-def test_words_stand_between_controls_and_picture(explorer: widgets.Explorer) -> None:
-    assert explorer.children[1:] == (explorer.busy, explorer.words, explorer.picture)
     assert "min-width" in explorer.picture.value and "overflow-x:auto" in explorer.picture.value
     assert "run this cell again" in repr(explorer) and "children=" not in repr(explorer)
 
@@ -287,17 +278,22 @@ def test_nothing_costs_less_than_nothing_and_one_bit_is_one() -> None:
     assert "-0.0" not in words(explorer)
 
 
-def test_busy_sign_comes_and_goes(explorer: widgets.Explorer) -> None:
+def test_a_setting_changes_all_that_is_shown_under_a_busy_sign(explorer: widgets.Explorer) -> None:
+    assert len(alt(explorer)) > 30 and len(words(explorer)) > 30
+    image = explorer.picture.value
+    before = (picture(explorer).tobytes(), alt(explorer), words(explorer))
     seen: list[tuple[str, str]] = []
     explorer.busy.observe(lambda change: seen.append((change.new, explorer.picture.value)), "value")
-    before = explorer.picture.value
-    name = next(iter(explorer.controls))
-    control = explorer.controls[name]
+    name, control = next(iter(explorer.controls.items()))
     control.value = "0011" * 9 if name == "bits" else turned(control)
+    after = (picture(explorer).tobytes(), alt(explorer), words(explorer))
+    assert all(one != other for one, other in zip(before, after, strict=True))
     (first, at_first), (last, at_last) = seen
-    assert "Computing" in first and at_first == before
-    assert "Computing" not in last and at_last != before
+    assert "Computing" in first and at_first == image
+    assert "Computing" not in last and at_last != image
     assert 'role="status"' in first and 'role="status"' in last
+    assert "aria-live" in explorer.words.value
+    assert plots.PAPER in explorer.words.value, "in dark mode dark words need a light ground"
 
 
 def turned(control: Any) -> Any:
@@ -326,18 +322,6 @@ def test_an_error_becomes_a_sentence_and_the_busy_sign_goes() -> None:
     assert "<b>Number: expected 1 or 2, got 4.</b>" in explorer.words.value
     slider.value = 2
     assert words(explorer) == "fine" and alt(explorer) == "2"
-
-
-def test_picture_alt_text_and_words_follow_the_settings(explorer: widgets.Explorer) -> None:
-    assert len(alt(explorer)) > 30 and len(words(explorer)) > 30
-    before = (picture(explorer).tobytes(), alt(explorer), words(explorer))
-    name = next(iter(explorer.controls))
-    control = explorer.controls[name]
-    control.value = "0011" * 9 if name == "bits" else turned(control)
-    after = (picture(explorer).tobytes(), alt(explorer), words(explorer))
-    assert all(one != other for one, other in zip(before, after, strict=True))
-    assert "aria-live" in explorer.words.value
-    assert plots.PAPER in explorer.words.value, "in dark mode dark words need a light ground"
 
 
 def test_quiet_draws_once() -> None:
