@@ -8,14 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from ntm_tutorial.checks import (
-    check_inputs,
-    check_logits,
-    check_number,
-    check_positive,
-    telling,
-    whole,
-)
+from ntm_tutorial.checks import check_inputs, check_logits, check_positive, telling, whole
 from ntm_tutorial.tasks.associative_recall import AssociativeRecall
 from ntm_tutorial.tasks.base import Episode
 from ntm_tutorial.tasks.repeat_copy import RepeatCopy
@@ -102,22 +95,20 @@ def phase(step: int, items: int) -> str:
 
 
 @telling
-def last_written(memory: Float[Tensor, "T B N M"], least: float = 0.5) -> Int[Tensor, "T B N"]:
+def last_written(memory: Float[Tensor, "T B N M"]) -> Int[Tensor, "T B N"]:
     """Return for each location, at each step, the last step that wrote there; -1 for none.
+
+    A step wrote where it changed a row by 0.5 or more, in Euclidean distance. What the first step
+    wrote is not seen, as nothing is known of the memory before it.
 
     Args:
         memory: as each step left it, such as ``NTMTrace.memory``.
-        least: a step wrote where it changed a row by this much, in Euclidean distance. What the
-            first step wrote is not seen, as nothing is known of the memory before it.
 
     Raises:
-        ValueError: if ``least`` is not positive.
+        ValueError: if ``memory`` has another shape.
     """
     check_inputs("memory", memory, ("T", "B", "N", "M"))
-    least = check_number("least", least)
-    if least <= 0:
-        raise ValueError(f"least: expected a positive number, got {least}")
-    wrote = memory.diff(dim=0).norm(dim=-1) >= least
+    wrote = memory.diff(dim=0).norm(dim=-1) >= 0.5
     steps = torch.arange(1, len(memory), device=memory.device)[:, None, None]
     none = torch.full_like(memory[:1, ..., 0], -1, dtype=torch.long)
     return torch.cat([none, steps.where(wrote, -1)]).cummax(dim=0).values
@@ -174,10 +165,7 @@ def fit_heads(weighting: Float[Tensor, "T B H N"], x: Float[Tensor, "T B"]) -> l
         ValueError: if ``x`` has not one number for each step and sequence, or all are equal.
     """
     check_inputs("weighting", weighting, ("T", "B", "H", "N"))
-    if x.shape != weighting.shape[:2]:
-        raise ValueError(f"x: expected shape {tuple(weighting.shape[:2])}, got {tuple(x.shape)}")
-    if x.is_complex():
-        raise ValueError(f"x: expected real numbers, got {x.dtype}")
+    check_inputs("x", x, tuple(weighting.shape[:2]))
     numbers = x.flatten().cpu().double().numpy()
     if np.ptp(numbers) == 0:
         raise ValueError(f"x: expected numbers that differ, got {x.flatten()[0]:g} everywhere")
@@ -213,19 +201,11 @@ def fit_writes(
     return max(fits, key=lambda pair: pair[1].r_squared)
 
 
-@telling
 def unroll(locations: Int[Tensor, "*any"], count: int) -> Int[Tensor, "*any"]:
     """Cut the ring of memory locations in its widest unused stretch, so that neighbours are near.
 
     What lies beyond location ``count - 1`` is counted on: 126, 127, 0, 1 become 126, 127, 128, 129.
-
-    Raises:
-        ValueError: if there is none, or one is not from 0 to ``count - 1``.
     """
-    count, kind = whole("count", count), locations.dtype
-    is_whole = not kind.is_floating_point and not kind.is_complex and kind != torch.bool
-    if not (is_whole and locations.numel() and 0 <= locations.min() <= locations.max() < count):
-        raise ValueError(f"locations: expected numbers from 0 to {count - 1}, got {locations}")
     start = after_gap(locations.unique().tolist(), count)
     return (locations - start) % count + start
 

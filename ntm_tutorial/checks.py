@@ -10,7 +10,6 @@ from numbers import Real
 from types import UnionType
 from typing import (
     Any,
-    Literal,
     ParamSpec,
     SupportsIndex,
     TypeVar,
@@ -225,8 +224,6 @@ def _is(value: Any, kind: Any) -> bool:
         return True
     if origin in (Union, UnionType):
         return any(_is(value, part) for part in parts)
-    if origin is Literal:
-        return isinstance(value, str) and value in parts
     if hasattr(kind, "array_type"):  # jaxtyping's Float[Tensor, "T B"]
         return isinstance(value, kind.array_type) and not value.is_meta
     if kind is float:

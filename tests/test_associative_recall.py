@@ -57,15 +57,9 @@ class TestLastWritten:
         found = last_written(memory)
         assert found[:, 0, 0].tolist() == [-1, 1, 1, 3, 3]
         assert found[:, 0, 1].tolist() == [-1, -1, -1, -1, 4]
-        assert last_written(memory, 0.55)[:, 0].T.tolist() == [[-1, 1, 1, 1, 1], [-1] * 5]
 
     def test_one_step_tells_nothing(self) -> None:
         assert last_written(torch.ones(1, 2, 3, 4)).tolist() == [[[-1] * 3] * 2]
-
-    @pytest.mark.bad_input
-    def test_a_threshold_that_is_none(self) -> None:
-        with pytest.raises(ValueError, match=r"^least: expected a positive number, got 0"):
-            last_written(torch.ones(3, 1, 2, 2), 0)
 
 
 @cache

@@ -149,8 +149,7 @@ def calls() -> dict[str, Call]:
         Call(sweeps.runs, {"task_name": "copy", "model_name": "lstm", "seeds": [0]}),
         Call(results.spread, {"values": [1.0, 2.0]}),
         Call(playground.golden_case, {"model": lstm, "task": copying, "seed": 0, "length": 2}),
-        Call(plots.matrix, {"values": numbers(3, 4), "title": "values"}),
-        Call(plots.sequence, {"rows": {"a": numbers(5, 3)}, "title": "x", "arrows": [1]}),
+        Call(plots.sequence, {"rows": {"a": numbers(5, 3)}}),
         Call(plots.episode, {
             "episode": episode, "outputs": numbers(*episode.targets.shape), "index": 1,
         }),
@@ -158,7 +157,7 @@ def calls() -> dict[str, Call]:
             "cases": [("case", numbers(5, 8), numbers(5, 8))], "title": "x", "marks": "wrong",
         }),
         Call(plots.learning_curves, {
-            "histories": {"lstm": history}, "title": "x", "goal": 0.1, "floor": 1e-3,
+            "histories": {"lstm": history}, "goal": 0.1,
         }),
         Call(plots.by_difficulty, {
             "results": {"lstm": {1: found, 2: found}}, "name": "length", "trained_to": 20,
@@ -180,15 +179,14 @@ def calls() -> dict[str, Call]:
         Call(plots.visits, {
             "strips": {"a": numbers(9)}, "panels": {"b": numbers(9, 2)}, "marks": {"b": {"c": [1]}},
         }),
-        Call(plots.curve_panels, {"panels": {"copy": {"lstm": history}}, "floor": 1e-3}),
+        Call(plots.curve_panels, {"panels": {"copy": {"lstm": history}}}),
         Call(plots.difficulty_maps, {"results": {"lstm": {(1, 2): found}}, "trained_to": (1, 2)}),
         Call(analysis.phase, {"step": 2, "items": 3}),
-        Call(analysis.last_written, {"memory": numbers(3, 2, 5, 4), "least": 0.5}),
+        Call(analysis.last_written, {"memory": numbers(3, 2, 5, 4)}),
         Call(analysis.fit_heads, {"weighting": weights(6, 2, 1, 9), "x": numbers(6, 2)}),
         Call(analysis.fit_writes, {
             "weighting": weights(6, 2, 1, 9), "priorities": numbers(5, 2),
         }),
-        Call(analysis.unroll, {"locations": torch.tensor([[1, 2], [3, 8]]), "count": 9}),
         Call(evaluation.grid, {
             "model": other, "task": repeat, "rows": ("length", [1]), "columns": ("repeats", [2]),
             "sequences": 2, "seed": 0,

@@ -156,12 +156,6 @@ class TestFits:
     ) -> None:
         assert unroll(torch.tensor(locations), 128).tolist() == expected
 
-    @pytest.mark.bad_input
-    @each("locations", [[], [-1], [4]])
-    def test_locations_are_on_the_ring(self, locations: list[int]) -> None:
-        with pytest.raises(ValueError, match=r"^locations: expected numbers from 0 to 3, got"):
-            unroll(torch.tensor(locations, dtype=torch.long), 4)
-
 
 @cache
 def result_of(model: str) -> Evaluation:

@@ -200,8 +200,8 @@ def test_uses_are_found_through_imports() -> None:
         from ntm_tutorial import memory as m, plots
         from ntm_tutorial.ntm import NTM
         import torch
-        torch.zeros(3), m.read(x, w), [NTM(9, 8).step], plots.matrix
+        torch.zeros(3), m.read(x, w), [NTM(9, 8).step], plots.along
     """
-    assert {"ntm_tutorial.memory.read", "ntm_tutorial.ntm.NTM", "ntm_tutorial.plots.matrix"} <= set(
+    assert {"ntm_tutorial.memory.read", "ntm_tutorial.ntm.NTM", "ntm_tutorial.plots.along"} <= set(
         used_names(textwrap.dedent(source))
     )

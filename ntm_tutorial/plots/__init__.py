@@ -8,13 +8,11 @@ colour-blind can read them.
 """
 
 from ntm_tutorial.plots.answers import repeat_copies, targets_and_outputs
-from ntm_tutorial.plots.drawing import GREYS, UNIT, Scale, short
 from ntm_tutorial.plots.explorers import Tape, addressing_stages, timeline
 from ntm_tutorial.plots.machine import (
     Frame,
     instructions,
     matrices,
-    matrix,
     memory_use,
     used_locations,
     weighting_bars,
@@ -36,7 +34,6 @@ from ntm_tutorial.plots.sheet import png
 from ntm_tutorial.plots.sorting import fitted_locations, sorting
 from ntm_tutorial.plots.style import (
     COLOURS,
-    DASHES,
     FAINT,
     INK,
     LABELS,
@@ -46,16 +43,13 @@ from ntm_tutorial.plots.style import (
     PAPER,
     SHADE,
     SIGNED,
-    STYLE,
     WIDTH,
     use_style,
 )
 
 __all__ = [
     "COLOURS",
-    "DASHES",
     "FAINT",
-    "GREYS",
     "INK",
     "LABELS",
     "MARK",
@@ -64,12 +58,9 @@ __all__ = [
     "PAPER",
     "SHADE",
     "SIGNED",
-    "STYLE",
-    "UNIT",
     "WIDTH",
     "Excerpt",
     "Frame",
-    "Scale",
     "Tape",
     "addressing_stages",
     "along",
@@ -82,14 +73,12 @@ __all__ = [
     "instructions",
     "learning_curves",
     "matrices",
-    "matrix",
     "memory_use",
     "png",
     "predictions",
     "recall_steps",
     "repeat_copies",
     "sequence",
-    "short",
     "sorting",
     "strip_map",
     "strips",

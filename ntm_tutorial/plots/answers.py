@@ -1,12 +1,9 @@
 """Targets over outputs, as Figures 4, 5 and 8 of the paper arrange them."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
@@ -19,8 +16,7 @@ from ntm_tutorial.plots.drawing import (
     draw_cells,
     few_ticks,
     name_panel,
-    point_at,
-    probability_bar,
+    scale_bar,
 )
 from ntm_tutorial.plots.style import MARK, WIDTH
 
@@ -32,7 +28,7 @@ PAIR_GAP = 0.07
 def targets_and_outputs(
     cases: Sequence[tuple[str, Tensor, Tensor]],
     title: str = "",
-    marks: Literal["wrong"] | Sequence[Tensor | None] | None = None,
+    marks: str | None = None,
     label: str = "time step",
 ) -> Figure:
     """Arrange targets over outputs for several sequences, as Figures 4, 5 and 8 of the paper do.
@@ -43,56 +39,35 @@ def targets_and_outputs(
     Args:
         cases: a title, the targets (T, O) and the outputs (T, O), as probabilities, of each.
         title: stands above.
-        marks: ``"wrong"`` puts a red frame round every wrong bit. Or one boolean tensor, or None,
-            for each case: (T, O) frames those bits, (T,) puts a red arrow under those steps.
+        marks: ``"wrong"`` puts a red frame round every wrong bit.
         label: what a column is.
 
     Raises:
         ValueError: if there is no case, or tensors do not fit each other.
     """
     drawn = [_case(*case) for case in given("cases", list(cases))]
-    marked = _marks(drawn, marks)
+    if marks not in (None, "wrong"):
+        raise ValueError(f"marks: expected 'wrong' or None, got {marks!r:.80}")
     lengths = [len(targets) for _, targets, _ in drawn]
     lines = _pack(lengths, max(120, *lengths))
-    left, right, top, gap = 0.72, 0.12, 0.64, 0.22
+    left, right, top, gap, under = 0.72, 0.12, 0.64, 0.22, 0.68
     rooms = [WIDTH - left - right - gap * (len(line) - 1) for line in lines]
     longest = [sum(lengths[i] for i in line) for line in lines]
     cell = min(0.17, *(room / steps for room, steps in zip(rooms, longest, strict=True)))
     tall = [max(cell, 0.075) * max(drawn[i][1].shape[1] for i in line) for line in lines]
-    under = [0.85 if any(_is_arrow(marked[i]) for i in line) else 0.68 for line in lines]
-    height = top + sum(2 * one + PAIR_GAP for one in tall) + sum(under) - 0.2
-    page = Page(plt.figure(figsize=(WIDTH, height), layout="none"), WIDTH, height)
+    height = top + sum(2 * one + PAIR_GAP + under for one in tall) - 0.2
+    page = Page(height)
     page.text(left, height - 0.13, title, va="top", size=mpl.rcParams["figure.titlesize"])
-    probability_bar(page)
+    scale_bar(page)
     y = height - top
-    for line, one, space in zip(lines, tall, under, strict=True):
+    for line, one in zip(lines, tall, strict=True):
         x = left
         for i in line:
-            _draw_case(page, (x, y), (cell, one), drawn[i], marked[i], named=i == line[0])
+            _draw_case(page, (x, y), (cell, one), drawn[i], i == line[0], marks == "wrong")
             x += cell * lengths[i] + gap
         page.figure.axes[-1].set_xlabel(label)
-        y -= 2 * one + PAIR_GAP + space
+        y -= 2 * one + PAIR_GAP + under
     return page.figure
-
-
-def _marks(
-    cases: list[tuple[str, Array, Array]], marks: str | Sequence[Tensor | None] | None
-) -> Sequence[Tensor | None]:
-    if marks is None:
-        return [None] * len(cases)
-    if isinstance(marks, str):
-        if marks != "wrong":
-            raise ValueError(f"marks: expected 'wrong' or one tensor for each case, got {marks!r}")
-        return [Tensor((targets > 0.5) != (outputs > 0.5)) for _, targets, outputs in cases]
-    if len(marks) != len(cases):
-        raise ValueError(f"marks: expected one for each of {len(cases)} cases, got {len(marks)}")
-    for (name, targets, _), one in zip(cases, marks, strict=True):
-        if one is not None and tuple(one.shape) not in (targets.shape[:1], targets.shape):
-            raise ValueError(
-                f"marks: expected shape (T,) or (T, O) of {name}, {targets.shape}, "
-                f"got {tuple(one.shape)}"
-            )
-    return marks
 
 
 def _pack(lengths: list[int], room: int) -> list[list[int]]:
@@ -113,8 +88,8 @@ def _draw_case(
     at: tuple[float, float],
     size: tuple[float, float],
     case: tuple[str, Array, Array],
-    marks: Tensor | None,
     named: bool,
+    framed: bool,
 ) -> None:
     """Draw one case's targets over its outputs, ``at`` their upper left corner."""
     (x, y), (cell, tall), (title, targets, outputs) = at, size, case
@@ -127,24 +102,10 @@ def _draw_case(
     upper.set_xticks([])
     upper.set_title(title, pad=4, size=8.5)
     lower.set_xticks(few_ticks(len(targets), most=max(2, int(across / 0.3))))
-    _mark(lower, marks, cell)
-
-
-def _mark(axis: Axes, marks: Tensor | None, cell: float) -> None:
-    """Frame bits, or point at steps; ``cell`` is a step's width in inches."""
-    if marks is None:
-        return
-    if _is_arrow(marks):
-        point_at(axis, marks.nonzero().flatten().tolist())
-        return
-    for step, channel in marks.nonzero().tolist():
+    for step, channel in np.argwhere((targets > 0.5) != (outputs > 0.5)) if framed else ():
         frame = Rectangle((step - 0.4, channel - 0.4), 0.8, 0.8, fill=False, edgecolor=MARK,
                           linewidth=min(1.3, 16 * cell), zorder=3)  # fmt: skip
-        axis.add_patch(frame)
-
-
-def _is_arrow(marks: Tensor | None) -> bool:
-    return marks is not None and marks.dim() == 1
+        lower.add_patch(frame)
 
 
 @telling
@@ -174,8 +135,8 @@ def repeat_copies(
     cell = min(0.12, (WIDTH - left - 0.18) / steps)
     cell = int(100 * cell) / 100 or cell  # whole pixels, so that all steps are equally wide
     height = top + len(blocks) * 0.28 + len(drawn) * (2 * tall + below)
-    page = Page(plt.figure(figsize=(WIDTH, height), layout="none"), WIDTH, height)
-    probability_bar(page)
+    page = Page(height)
+    scale_bar(page)
     y, before = height - top, ""
     for model, length, case in drawn:
         if model != before:
@@ -206,8 +167,8 @@ def _draw_repeats(
             draw_cells(axis, part, UNIT, 0.0)
             axis.set_xticks([])
         name_panel(bits, name)
-        end.set_yticks([])
-        end.set_ylabel("end", rotation=0, ha="right", va="center", labelpad=6, size=7)
+        name_panel(end, "end")
+        end.yaxis.label.set(size=7)
         if name == "targets":
             bits.set_title(title, pad=3, size=8.5)
             end.text(len(targets), 0, "◂", va="center", size=8)  # here the end is due
@@ -231,10 +192,5 @@ def _draw_repeats(
 
 
 def _case(name: str, targets: Tensor, outputs: Tensor) -> tuple[str, Array, Array]:
-    if targets.shape != outputs.shape:
-        raise ValueError(
-            f"{name}: expected outputs of the targets' shape {tuple(targets.shape)}, "
-            f"got {tuple(outputs.shape)}"
-        )
-    check_probabilities(name, outputs)
+    check_probabilities(name, outputs, targets)
     return name, as_array(name, targets, "T O"), as_array(name, outputs, "T O")

@@ -55,24 +55,16 @@ def same_steps(arrays: dict[str, Array], unit: str = "steps") -> int:
     return next(iter(counts.values()))
 
 
-def check_index(name: str, value: int, count: int) -> None:
-    """Refuse what is no index of ``count`` things.
-
-    Raises:
-        ValueError: naming the argument and what is allowed.
-    """
-    try:
-        whole(name, value, 0, count - 1)
-    except ValueError:
-        raise ValueError(f"{name}: expected 0 to {count - 1}, got {value!r:.80}") from None
-
-
-def check_probabilities(name: str, values: Tensor) -> None:
-    """Refuse values outside [0, 1], in a tensor of any shape.
+def check_probabilities(name: str, values: Tensor, targets: Tensor) -> None:
+    """Refuse values that are not of the targets' shape, any shape, or lie outside [0, 1].
 
     Raises:
         ValueError: saying what was given, and that logits need a sigmoid.
     """
+    if values.shape != targets.shape:
+        raise ValueError(
+            f"{name}: expected the targets' shape {tuple(targets.shape)}, got {tuple(values.shape)}"
+        )
     as_array(name, values.flatten(), "any")
     if values.min() < 0 or values.max() > 1:
         raise ValueError(
@@ -88,7 +80,7 @@ def one_sequence(episode: Episode, index: int) -> tuple[Tensor, Tensor, Tensor]:
         ValueError: if there is no such sequence.
     """
     check_kind("episode", episode, Episode)
-    check_index("index", index, episode.inputs.shape[1])
+    whole("index", index, 0, episode.inputs.shape[1] - 1)
     mask = episode.mask if episode.mask.dim() == 1 else episode.mask[:, index]
     end = int(mask.nonzero().max()) + 1
     return episode.inputs[:end, index], episode.targets[:end, index], mask[:end]

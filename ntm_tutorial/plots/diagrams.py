@@ -6,20 +6,20 @@ and ``write_stages`` return them, for whoever wants to check by hand.
 
 from typing import Any
 
-import matplotlib.pyplot as plt
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
+from matplotlib.path import Path
 from torch import Tensor, nn
 
 from ntm_tutorial import addressing as equations
 from ntm_tutorial import memory as memory_equations
-from ntm_tutorial.plots.drawing import UNIT, Scale, short
-from ntm_tutorial.plots.style import FAINT, INK, PAPER, READ, SIGNED, WIDTH, WRITE
+from ntm_tutorial.plots.drawing import UNIT, Scale, canvas, short, write_numbers
+from ntm_tutorial.plots.style import FAINT, INK, PAPER, READ, SIGNED, WRITE
 
 OLD, MIXED = "#b4b2aa", "#3d4f73"
-"""What read heads do, what write heads do, what was there before, and what came of it."""
+"""What was there before, and what came of it."""
 
 CONTROL, GROUND = "#f1e8cf", "#f1efe8"
 
@@ -34,7 +34,7 @@ def machine() -> Figure:
 
     The paper's Figure 1, with what flows along each arrow.
     """
-    figure, axis = _canvas(WIDTH, 3.75)
+    page, axis = canvas(3.75)
     _box(axis, (1.05, 0.12), 5.83, 3.5, edge=FAINT, style="--")
     _text(axis, (1.2, 3.42), "Neural Turing Machine", size=8.5, colour=FAINT, ha="left")
 
@@ -58,15 +58,15 @@ def machine() -> Figure:
             _bar(axis, (left - 0.05, at[1] + 0.15 * side), -0.45 * weight, 0.7 * side, colour)
         _box(axis, (3.8, y - 0.31), 0.72, 0.62, f"{name}\nhead", edge=colour)
     read, write = bottom + 9.5 * side, bottom + 2.5 * side
-    _arrow(axis, (4.86, read), (4.55, read), READ)
-    _arrow(axis, (4.55, write), (4.82, write), WRITE)
+    _arrow(axis, (4.86, read), (4.55, read), colour=READ)
+    _arrow(axis, (4.55, write), (4.82, write), colour=WRITE)
     for y, start, end, colour, label, above in (
         (read + 0.14, 3.77, 2.48, READ, "read vector $r_t$", 1),
         (read - 0.14, 2.48, 3.77, READ, "where to read", -1),
         (write + 0.14, 2.48, 3.77, WRITE, "where to write", 1),
         (write - 0.14, 2.48, 3.77, WRITE, "erase, add", -1),
     ):
-        _arrow(axis, (start, y), (end, y), colour)
+        _arrow(axis, (start, y), (end, y), colour=colour)
         _text(axis, (3.11, y + 0.15 * above), label, size=8.5, colour=colour)
 
     _text(axis, (4.97, bottom + 6 * side), "weightings", size=8.5)
@@ -74,7 +74,7 @@ def machine() -> Figure:
     _text(axis, (left + columns * side / 2, bottom - 0.16), "$M$ numbers a row", size=8.5)
     _text(axis, (left + columns * side + 0.15, bottom + rows * side / 2), "$N$ locations",
           size=8.5, rotation=90.0)  # fmt: skip
-    return figure
+    return page.figure
 
 
 def addressing_stages() -> dict[str, Tensor]:
@@ -99,7 +99,7 @@ def addressing() -> Figure:
     The paper's Figure 2, with the equations' numbers and computed weightings.
     """
     stages = addressing_stages()
-    figure, axis = _canvas(WIDTH, 5.5)
+    page, axis = canvas(5.5)
     left, wide, tall = 4.3, 2.1, 0.52  # of the bar charts
     drawn = ("content", "previous", "gated", "shifted", "final")
     bases = {name: 4.3 - 0.97 * i for i, name in enumerate(drawn)}
@@ -153,19 +153,19 @@ def addressing() -> Figure:
     top = centres["gated"] + up / 2
     _arrow(axis, (x + 0.35, centres["content"] - up / 2), (x + 0.35, top + 0.02))
     _text(axis, (x + 0.28, top + 0.2), "$g_t$", ha="right", colour=READ)
-    _path(axis, [(left - 0.1, centres["previous"]), (x + 0.95, centres["previous"]),
-                 (x + 0.95, top + 0.02)])  # fmt: skip
+    _arrow(axis, (left - 0.1, centres["previous"]), (x + 0.95, centres["previous"]),
+           (x + 0.95, top + 0.02))  # fmt: skip
     _text(axis, (x + 1.02, top + 0.2), "$1 - g_t$", ha="left", colour="#6b6557")
     for before, after in (("gated", "shifted"), ("shifted", "final")):
         middle = x + across / 2
         _arrow(axis, (middle, centres[before] - up / 2), (middle, centres[after] + up / 2 + 0.02))
     edge = left + wide
-    _path(axis, [(edge + 0.1, centres["final"]), (edge + 0.3, centres["final"]),
-                 (edge + 0.3, centres["previous"]), (edge + 0.1, centres["previous"])],
-          OLD)  # fmt: skip
+    _arrow(axis, (edge + 0.1, centres["final"]), (edge + 0.3, centres["final"]),
+           (edge + 0.3, centres["previous"]), (edge + 0.1, centres["previous"]),
+           colour=OLD)  # fmt: skip
     _text(axis, (edge + 0.43, centres["shifted"] + 0.3), "kept for the next step", size=8.5,
           rotation=90.0, colour="#6b6557")  # fmt: skip
-    return figure
+    return page.figure
 
 
 def write_stages() -> dict[str, Tensor]:
@@ -184,7 +184,7 @@ def write_stages() -> dict[str, Tensor]:
 def write() -> Figure:
     """Draw one write: the memory before, after the erase, and after the add."""
     stages = write_stages()
-    figure, axis = _canvas(WIDTH, 3.5)
+    page, axis = canvas(3.5)
     side, bottom, pitch = 0.37, 0.42, 2.33
     for i, (name, label) in enumerate(
         (
@@ -212,11 +212,11 @@ def write() -> Figure:
         _cells(axis, stages[name].unsqueeze(0), left, bottom + 6 * side - 0.05, side, numbers=True)
         _text(axis, (left + 2 * side, bottom + 7 * side + 0.11), f"{name} vector ${name[0]}_t$")
         _arrow(axis, (left + 2 * side, bottom + 6 * side - 0.09),
-               (left + 2 * side, bottom + 5 * side + 0.04), WRITE)  # fmt: skip
+               (left + 2 * side, bottom + 5 * side + 0.04), colour=WRITE)  # fmt: skip
         _arrow(axis, (left - 0.76, y), (left - 0.1, y))
         _text(axis, (left - 0.44, y + 0.15), name)
         _text(axis, (left - 0.44, y - 0.16), equation, size=8.0, colour="#6b6557")
-    return figure
+    return page.figure
 
 
 def unrolled_stages() -> list[dict[str, Tensor]]:
@@ -242,7 +242,7 @@ def unrolled_stages() -> list[dict[str, Tensor]]:
 def unrolled() -> Figure:
     """Draw the machine in time: what one step hands to the next, and what happens in between."""
     stages = unrolled_stages()
-    figure, axis = _canvas(WIDTH, 4.1)
+    page, axis = canvas(4.1)
     side, bottom, pitch, across = 0.18, 0.42, 2.7, 1.0
     wide, tall = 4 * side, 5 * side
     high, low = bottom + tall + 0.16, bottom + 0.28 * tall  # of the lanes of weightings and memory
@@ -264,7 +264,7 @@ def unrolled() -> Figure:
         _box(axis, (left, reads), wide, side, edge=READ, corner=0.0)
         _text(axis, (left - 0.08, reads + side / 2), f"$r_{{{time}}}$", ha="right", colour=READ)
         if i:
-            _arrow(axis, (middle, reads + side + 0.04), (middle, 3.62), READ)
+            _arrow(axis, (middle, reads + side + 0.04), (middle, 3.62), colour=READ)
             _text(axis, (middle, 3.76), f"output $y_{{{time}}}$")
         if i == len(stages) - 1:
             continue
@@ -281,38 +281,39 @@ def unrolled() -> Figure:
         _text(axis, (centre, 3.76), f"input $x_{{{here}}}$")
         _arrow(axis, (centre, 3.62), (centre, control + 0.53))
         _arrow(axis, (centre, control - 0.03), (centre, top + 0.03))
-        _path(axis, [(box + across + 0.03, 3.0), (after + wide / 2 - 0.2, 3.0),
-                     (after + wide / 2 - 0.2, 3.62)])  # fmt: skip
-        _path(axis, [(right + 0.04, reads + side / 2), (box + 0.2, reads + side / 2),
-                     (box + 0.2, control - 0.03)], READ)  # fmt: skip
-        _path(axis, [(box + 0.8, top + 0.03), (box + 0.8, reads + side / 2),
-                     (after - 0.42, reads + side / 2)], READ)  # fmt: skip
+        _arrow(axis, (box + across + 0.03, 3.0), (after + wide / 2 - 0.2, 3.0),
+               (after + wide / 2 - 0.2, 3.62))  # fmt: skip
+        _arrow(axis, (right + 0.04, reads + side / 2), (box + 0.2, reads + side / 2),
+               (box + 0.2, control - 0.03), colour=READ)  # fmt: skip
+        _arrow(axis, (box + 0.8, top + 0.03), (box + 0.8, reads + side / 2),
+               (after - 0.42, reads + side / 2), colour=READ)  # fmt: skip
         for y, gap in ((low, 0.1), (high, 0.22)):
             _arrow(axis, (right + gap, y), (box - 0.03, y))
             _arrow(axis, (box + across + 0.03, y), (after - gap, y))
-    return figure
+    return page.figure
 
 
 def lstm_and_ntm() -> Figure:
     """Draw why a memory: an LSTM folds all it saw into one vector, an NTM has rows to keep it.
 
-    The LSTM's states are those of a small random one; the memories are written by Eqs. 3 and 4.
+    The LSTM's states are those of a small random one; the NTM writes each item to a row of its own.
     """
     generator = torch.Generator().manual_seed(5)
     items = 0.3 + 0.7 * torch.rand(5, 4, generator=generator)
-    states, memories = _lstm_states(items), _memories(items, locations=6)
-    figure, axis = _canvas(WIDTH, 3.45)
+    states, memory = _lstm_states(items), torch.zeros(6, 4)
+    page, axis = canvas(3.45)
     side, pitch = 0.2, 1.14
     for i in range(len(items)):
         left = 1.5 + i * pitch
         middle = left + 2 * side
         _cells(axis, states[i : i + 1], left, 2.82, side, scale=Scale(SIGNED, -1, 1))
         _cells(axis, items[i : i + 1], left, 2.08, side)
-        _cells(axis, memories[i], left, 0.35, side)
+        memory[i] = items[i]  # what a one-hot write with an erase vector of ones comes to
+        _cells(axis, memory.clone(), left, 0.35, side)
         _box(axis, (left, 0.35 + (5 - i) * side), 4 * side, side, edge=WRITE, width=2.2, corner=0.0)
         _text(axis, (left - 0.05, 2.18), f"$x_{i + 1}$", ha="right", size=9.5)
         _arrow(axis, (middle, 2.3), (middle, 2.79))
-        _arrow(axis, (middle, 2.06), (middle, 1.58), WRITE)
+        _arrow(axis, (middle, 2.06), (middle, 1.58), colour=WRITE)
         if i:
             _arrow(axis, (left - pitch + 4 * side + 0.04, 2.92), (left - 0.04, 2.92))
             _arrow(axis, (left - pitch + 4 * side + 0.04, 0.95), (left - 0.04, 0.95))
@@ -323,7 +324,7 @@ def lstm_and_ntm() -> Figure:
         _text(axis, (0.1, y + 0.2), name, size=10.5, ha="left")
         _text(axis, (0.1, y - 0.1), note, size=8.0, ha="left")
     _text(axis, (0.1, 2.18), "items", size=10.5, ha="left")
-    return figure
+    return page.figure
 
 
 def _lstm_states(items: Tensor) -> Tensor:
@@ -337,27 +338,7 @@ def _lstm_states(items: Tensor) -> Tensor:
     return states.squeeze(1)
 
 
-def _memories(items: Tensor, locations: int) -> list[Tensor]:
-    """Write item ``i`` to location ``i``; return the memory after each write."""
-    memory, found = torch.zeros(1, locations, items.shape[1]), []
-    for i, item in enumerate(items):
-        weighting = nn.functional.one_hot(torch.tensor([[i]]), locations).float()
-        erased = memory_equations.erase(memory, weighting, torch.ones(1, 1, len(item)))
-        memory = memory_equations.add(erased, weighting, item.view(1, 1, -1))
-        found.append(memory[0])
-    return found
-
-
 # --- drawing helpers -----------------------------------------------------------------------------
-
-
-def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
-    """Open a figure whose one pair of axes measures in inches."""
-    figure = plt.figure(figsize=(width, height), layout="none")
-    axis = figure.add_axes((0, 0, 1, 1))
-    axis.axis("off")
-    axis.set(xlim=(0, width), ylim=(0, height))
-    return figure, axis
 
 
 def _text(axis: Axes, at: Point, text: str, *, size: float = 9.0, colour: str = INK,
@@ -376,17 +357,10 @@ def _box(axis: Axes, at: Point, across: float, up: float, text: str = "", *, fac
     _text(axis, (at[0] + across / 2, at[1] + up / 2), text, size=size)
 
 
-def _arrow(axis: Axes, start: Point, end: Point, colour: str = INK) -> None:
-    arrow = FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=10, color=colour,
-                            linewidth=1.3, shrinkA=0, shrinkB=0)  # fmt: skip
-    axis.add_patch(arrow)
-
-
-def _path(axis: Axes, points: list[Point], colour: str = INK) -> None:
-    """Draw an arrow with corners."""
-    across, up = zip(*points[:-1], strict=True)
-    axis.plot(across, up, color=colour, linewidth=1.3, solid_capstyle="butt")
-    _arrow(axis, points[-2], points[-1], colour)
+def _arrow(axis: Axes, *points: Point, colour: str = INK) -> None:
+    """Draw an arrow through points."""
+    axis.add_patch(FancyArrowPatch(path=Path(points), arrowstyle="-|>", mutation_scale=10,
+                                   color=colour, linewidth=1.3))  # fmt: skip
 
 
 def _bar(axis: Axes, at: Point, across: float, up: float, colour: str) -> None:
@@ -414,11 +388,6 @@ def _cells(axis: Axes, values: Tensor, left: float, bottom: float, side: float, 
     lines: dict[str, Any] = {"color": PAPER, "linewidth": 0.8, "zorder": 3}
     axis.hlines([bottom + i * side for i in range(1, rows)], left, right, **lines)
     axis.vlines([left + i * side for i in range(1, columns)], bottom, top, **lines)
-    if not numbers:
-        return
-    for row in range(rows):
-        for column in range(columns):
-            value = values[row, column].item()
-            at = (left + (column + 0.5) * side, top - (row + 0.5) * side)
-            axis.text(*at, short(value), size=8.0, ha="center", va="center", zorder=5,
-                      color=INK if value > 0.55 else "white")  # fmt: skip
+    if numbers:
+        box = (left, top, columns * side, -rows * side)
+        write_numbers(axis, values.T.numpy(), scale, box, 8.0)

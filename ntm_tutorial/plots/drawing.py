@@ -5,6 +5,7 @@ from itertools import chain, groupby, repeat
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
@@ -13,7 +14,10 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from ntm_tutorial.plots.checks import Array
-from ntm_tutorial.plots.style import MARK, PAPER, SIGNED, WIDTH
+from ntm_tutorial.plots.style import INK, MARK, PAPER, SIGNED, WIDTH
+
+Box = tuple[float, float, float, float]
+"""Left, upper edge, width and height; the height is negative where an axis counts up."""
 
 
 class Scale(NamedTuple):
@@ -65,6 +69,15 @@ def draw_cells(axis: Axes, values: Array, scale: Scale, cell: float) -> None:
     axis.set_xticks(few_ticks(values.shape[0]))
 
 
+def write_numbers(axis: Axes, values: Array, scale: Scale, box: Box, size: float) -> None:
+    """Write values (across, down) into the cells of a box, dark on light and light on dark."""
+    (x, y, *room), mappable = box, mappable_for(scale)
+    for place, value in np.ndenumerate(values):
+        right, below = np.divide(room, values.shape) * np.add(place, 0.5)
+        axis.text(x + right, y + below, short(value), ha="center", va="center", size=size, zorder=5,
+                  color=INK if is_light(mappable, value) else "white")  # fmt: skip
+
+
 def draw_panels(figure: Figure, panels: dict[Axes, Array], label: str = "value") -> None:
     """Draw panels on two scales, one for [0, 1] and one for all others, each with its bar."""
     wide = {axis: array for axis, array in panels.items() if array.min() < 0 or array.max() > 1}
@@ -86,37 +99,42 @@ def colour_bar(figure: Figure, scale: Scale, label: str, **where: Any) -> None:
     bar.outline.set_visible(False)
 
 
-class Page(NamedTuple):
-    """A figure on which things are placed in inches from its lower left corner."""
+class Page:
+    """A figure of full width on which things are placed in inches from its lower left corner."""
 
-    figure: Figure
-    width: float
-    height: float
+    def __init__(self, height: float) -> None:
+        self.height = height
+        self.figure = plt.figure(figsize=(WIDTH, height), layout="none")
 
     def axes(self, x: float, y: float, across: float, up: float) -> Axes:
         """Add axes of a size, their lower left corner at a place."""
-        box = (x / self.width, y / self.height, across / self.width, up / self.height)
+        box = (x / WIDTH, y / self.height, across / WIDTH, up / self.height)
         return self.figure.add_axes(box)
 
     def text(self, x: float, y: float, text: str, **style: Any) -> None:
         """Write a text at a place; ``style`` goes to matplotlib's ``text``."""
-        self.figure.text(x / self.width, y / self.height, text, **style)
+        self.figure.text(x / WIDTH, y / self.height, text, **style)
 
 
-def probability_bar(page: Page, scale: Scale | None = None) -> None:
-    """Draw a small colour bar in the upper right corner."""
-    x, y = WIDTH - 1.1, page.height - 0.2
+def canvas(height: float) -> tuple[Page, Axes]:
+    """Open a page with one pair of axes that measures in inches."""
+    page = Page(height)
+    axis = page.axes(0, 0, WIDTH, height)
+    axis.set(xlim=(0, WIDTH), ylim=(0, height))
+    axis.set_axis_off()
+    return page, axis
+
+
+def scale_bar(
+    page: Page, scale: Scale = UNIT, label: str = "probability of a 1", x: float = WIDTH - 1.1
+) -> None:
+    """Draw a small colour bar above all else, from ``x`` on, its ends in numbers."""
+    y = page.height - 0.2
     bar = page.axes(x, y - 0.05, 0.8, 0.1)
-    colour_bar(page.figure, scale or UNIT, "", cax=bar, orientation="horizontal", ticks=[])
-    page.text(x - 0.3, y, "probability of a 1", va="center", ha="right", size=8)
-    page.text(x - 0.05, y, "0", va="center", ha="right", size=8)
-    page.text(x + 0.85, y, "1", va="center", size=8)
-
-
-def write_title(figure: Figure, title: str) -> None:
-    """Write a title, if there is one, above the whole figure."""
-    if title:
-        figure.suptitle(title, x=0.01, ha="left")
+    colour_bar(page.figure, scale, "", cax=bar, orientation="horizontal", ticks=[])
+    low = short(scale.low).replace("-", "−")
+    page.text(x - 0.05, y, f"{label}     {low}", va="center", ha="right", size=8)
+    page.text(x + 0.85, y, short(scale.high), va="center", size=8)
 
 
 def name_panel(axis: Axes, name: str) -> None:

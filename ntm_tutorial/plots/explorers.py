@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from ntm_tutorial.checks import telling
-from ntm_tutorial.plots.checks import Array, as_array, check_index, given, same_steps
-from ntm_tutorial.plots.drawing import UNIT, Scale, few_ticks
+from ntm_tutorial.checks import telling, whole
+from ntm_tutorial.plots.checks import as_array, given, same_steps
+from ntm_tutorial.plots.drawing import UNIT, Scale, few_ticks, scale_for
 from ntm_tutorial.plots.sheet import NAME_ROOM, STEP_ROOM, Sheet, in_style
 from ntm_tutorial.plots.style import MARK, READ, SIGNED, WRITE
 
@@ -54,12 +55,12 @@ def timeline(
     ]
     steps = same_steps({name: array for (name, _), array in zip(panels, arrays, strict=True)})
     if step is not None:
-        check_index("step", step, steps)
+        whole("step", step, 0, steps - 1)
     most = max([1.0, *(array.max() for array in arrays if array.ndim == 1)])
     pixel = 0.01
     cell = min(0.22, max(STEP_ROOM / steps // pixel * pixel, pixel))  # whole pixels, crisp edges
     across = min(STEP_ROOM, cell * steps)
-    heights = [0.2 if array.ndim == 1 else _map_height(array) for array in arrays]
+    heights = [min(max(0.055 * array[0].size, 0.2), 0.95) for array in arrays]
     top = 2.3 if tape else 0.0
     end = top + 0.4 + sum(heights) + 0.09 * len(heights)
     sheet = Sheet(NAME_ROOM + STEP_ROOM + 0.15, end + 0.38)
@@ -83,14 +84,9 @@ def timeline(
     return sheet.figure
 
 
-def _map_height(array: Array) -> float:
-    return min(max(0.055 * array.shape[1], 0.2), 0.95)
-
-
 def _draw_tape(sheet: Sheet, tape: Tape, y: float, title: str) -> None:
     """Draw the memory with locations to the right, and the heads' weightings above it."""
-    size = max(abs(tape.low), abs(tape.high)) or 1.0
-    scale = Scale(SIGNED, -size, size) if tape.low < 0 else Scale(UNIT.colours, 0.0, size)
+    scale = scale_for(np.array([tape.low, tape.high]))
     sheet.text(0.08, y, title, size=9.5)
     sheet.scale_bar(y, scale, "value")
     count = len(tape.locations)
@@ -139,16 +135,12 @@ def addressing_stages(
     deep = up * rows.shape[1]
     sheet = Sheet(NAME_ROOM + STEP_ROOM + 0.15, deep + 1.3 + 0.55 * len(bars))
     scale = Scale(SIGNED, -1.0, 1.0)
-    for name, array, box in (
-        ("key", wanted, (left - 0.65, 0.32, 0.45, deep)),
-        ("memory", rows, (left, 0.32, across, deep)),
-        ("similarity, Eq. 6", alike, (left, deep + 0.42, across, up)),
-    ):
-        sheet.cells(array, scale, box, numbers=True)
-        if name.startswith("similarity"):
-            sheet.name(name, box[1] + up / 2, left - 0.1)
-        else:
-            sheet.text(box[0], 0.2, name)
+    sheet.text(left - 0.65, 0.2, "key")
+    sheet.cells(wanted, scale, (left - 0.65, 0.32, 0.45, deep), numbers=True)
+    sheet.text(left, 0.2, "memory")
+    sheet.cells(rows, scale, (left, 0.32, across, deep), numbers=True)
+    sheet.name("similarity, Eq. 6", deep + 0.42 + up / 2, left - 0.1)
+    sheet.cells(alike, scale, (left, deep + 0.42, across, up), numbers=True)
     y = deep + 0.92
     for name, values in bars.items():
         box = (left, y, across, 0.36)

@@ -1,7 +1,7 @@
 """Inside the machine: memory, weightings, and how both were used."""
 
 from collections.abc import Collection, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,24 +11,20 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from ntm_tutorial.analysis import after_gap
-from ntm_tutorial.checks import check_logits, telling
+from ntm_tutorial.checks import check_logits, telling, whole
 from ntm_tutorial.ntm import NTMTrace
-from ntm_tutorial.plots.checks import Array, as_array, check_index, given, one_sequence, same_steps
+from ntm_tutorial.plots.checks import Array, as_array, given, one_sequence, same_steps
 from ntm_tutorial.plots.drawing import (
     UNIT,
     WEIGHTS,
-    Scale,
     colour_bar,
     draw_cells,
     draw_panels,
     few_ticks,
-    is_light,
-    mappable_for,
     name_panel,
     scale_for,
-    short,
     veil,
-    write_title,
+    write_numbers,
 )
 from ntm_tutorial.plots.style import INK, MARK, READ, WIDTH
 from ntm_tutorial.tasks import Episode
@@ -40,14 +36,12 @@ class Frame(NamedTuple):
     Attributes:
         panel: the panel's title, such as "write weighting".
         steps: the first step framed and the last.
-        location: in a panel of weightings, the memory location; left out, all rows.
-        letter: stands above the frame, or to the right of a single location.
+        letter: stands above the frame.
         colour: of frame and letter.
     """
 
     panel: str
     steps: tuple[int, int]
-    location: int | None = None
     letter: str = ""
     colour: str = MARK
 
@@ -58,7 +52,6 @@ def memory_use(
     logits: Tensor,
     trace: NTMTrace,
     index: int = 0,
-    locations: tuple[int, int] | None = None,
     *,
     head: int = 0,
     write_head: int | None = None,
@@ -74,24 +67,22 @@ def memory_use(
         logits: its outputs (T, B, O), from ``model.trace``.
         trace: its trace, from ``model.trace``.
         index: which sequence of the batch.
-        locations: first location shown, and one past the last; left out, those that were used.
         head: which read head, and which write head.
         write_head: which write head, if another.
         frames: what to point out.
 
     Raises:
-        ValueError: if there is no such sequence or head, ``locations`` is empty, or a frame lies
-            outside.
+        ValueError: if there is no such sequence or head, or a frame lies outside.
     """
     inputs, _, mask = one_sequence(episode, index)
     check_logits(logits, episode.targets)
     steps = len(mask)
     writer = head if write_head is None else write_head
-    check_index("head", head, trace.reads.shape[2])
-    check_index("write_head", writer, trace.add_vector.shape[2])
+    whole("head", head, 0, trace.reads.shape[2] - 1)
+    whole("write_head", writer, 0, trace.add_vector.shape[2] - 1)
     write = as_array("write", trace.write_weighting[:steps, index, writer], "T N")
     read = as_array("read", trace.read_weighting[:steps, index, head], "T N")
-    shown = used_locations(write, read) if locations is None else _span(locations, write.shape[1])
+    shown = used_locations(write, read)
     panels = {
         "inputs": as_array("inputs", inputs, "T I"),
         "outputs": as_array("outputs", logits[:steps, index].sigmoid(), "T O"),
@@ -104,12 +95,10 @@ def memory_use(
     size = (WIDTH, 1.4 + 0.085 * sum(shape))
     figure, grid = plt.subplots(3, 2, sharex=True, figsize=size, height_ratios=shape)
     axes = dict(zip(panels, grid.flat, strict=True))
-    for names, label in zip(
-        (("inputs", "outputs"), ("vectors added", "vectors read"), tuple(panels)[4:]),
-        ("probability", "value", "weight"),
-        strict=True,
-    ):
-        draw_panels(figure, {axes[name]: panels[name] for name in names}, label)
+    names = list(panels)
+    for row, label in enumerate(("probability", "value", "weight")):
+        pair = names[2 * row : 2 * row + 2]
+        draw_panels(figure, {axes[name]: panels[name] for name in pair}, label)
     veil(axes["outputs"], ~mask)
     for name, axis in axes.items():
         axis.set_title(name, pad=3)
@@ -122,7 +111,7 @@ def memory_use(
     for axis in grid[2]:
         axis.set_xlabel("time step")
     for frame in frames:
-        _frame(axes, frame, shown, steps)
+        _frame(axes, frame, steps)
     return figure
 
 
@@ -141,10 +130,9 @@ def instructions(trace: NTMTrace, index: int = 0, marks: Sequence[int] = ()) -> 
     Raises:
         ValueError: if there is no such sequence.
     """
-    check_index("index", index, trace.weighting.shape[1])
+    whole("index", index, 0, trace.weighting.shape[1] - 1)
     heads, readers = trace.weighting.shape[2], trace.reads.shape[2]
-    weighting = as_array("weighting", trace.weighting[:, index].flatten(1), "T X")
-    weighting = weighting.reshape(len(weighting), heads, -1)
+    weighting = as_array("weighting", trace.weighting[:, index], "T H N")
     shown = used_locations(*weighting.transpose(1, 0, 2), least=0.5)
     figure, grid = plt.subplots(5, heads, sharex=True, sharey="row", squeeze=False,
                                 figsize=(WIDTH, 5.2), height_ratios=[3, 1, 1, 1, 1])  # fmt: skip
@@ -157,8 +145,8 @@ def instructions(trace: NTMTrace, index: int = 0, marks: Sequence[int] = ()) -> 
             draw_cells(axis, values, UNIT, 0.0)
         lines = (trace.gate, trace.key_strength, trace.sharpening)
         for axis, line in zip(axes[2:], lines, strict=True):
-            axis.plot(as_array("line", line[:, index, head, 0][:, None], "T one"), color=INK,
-                      drawstyle="steps-mid", linewidth=1.1)  # fmt: skip
+            values = as_array("line", line[:, index, head, 0], "T")
+            axis.plot(values, color=INK, drawstyle="steps-mid", linewidth=1.1)
             axis.grid(axis="y")
         for axis in axes:
             for step in marks:
@@ -180,27 +168,19 @@ def instructions(trace: NTMTrace, index: int = 0, marks: Sequence[int] = ()) -> 
     return figure
 
 
-def _frame(axes: dict[str, Axes], frame: Frame, shown: list[int], steps: int) -> None:
-    """Draw a frame round some steps of a panel, or round a location at these steps."""
+def _frame(axes: dict[str, Axes], frame: Frame, steps: int) -> None:
+    """Draw a frame round some steps of a panel."""
     first, last = frame.steps
     if frame.panel not in axes or not 0 <= first <= last < steps:
         raise ValueError(f"frames: expected steps of one of {list(axes)}, got {frame}")
-    if frame.location is not None and frame.location not in shown:
-        raise ValueError(f"frames: expected one of the locations shown, got {frame.location}")
     axis, across = axes[frame.panel], last - first + 1
     low, high = axis.get_ylim()[::-1]
-    if frame.location is not None:
-        low, high = shown.index(frame.location) - 0.5, shown.index(frame.location) + 0.5
     box = Rectangle((first - 0.5, low), across, high - low, fill=False, edgecolor=frame.colour,
                     linewidth=1.4, clip_on=False, zorder=4)  # fmt: skip
     axis.add_patch(box)
-    at = (first + across / 2 - 0.5, low)
-    style: dict[str, Any] = {"ha": "center", "va": "bottom", "xytext": (0, 1)}
-    if frame.location is not None:
-        at = (last + 0.5, (low + high) / 2)
-        style = {"ha": "left", "va": "center", "xytext": (2, 0)}
-    axis.annotate(frame.letter, at, textcoords="offset points", color=frame.colour, size=8,
-                  weight="bold", annotation_clip=False, **style)  # fmt: skip
+    axis.annotate(frame.letter, (first + across / 2 - 0.5, low), (0, 1), annotation_clip=False,
+                  textcoords="offset points", color=frame.colour, size=8, weight="bold",
+                  ha="center", va="bottom")  # fmt: skip
 
 
 @telling
@@ -220,22 +200,12 @@ def used_locations(*weightings: Array, least: float = 0.1) -> list[int]:
     return [(start + i) % count for i in range(last + 1)]
 
 
-def _span(locations: tuple[int, int], count: int) -> list[int]:
-    start, stop = locations
-    if not start < stop <= start + count:
-        raise ValueError(f"locations: expected (first, one past the last), got {locations}")
-    return [i % count for i in range(start, stop)]
-
-
 @telling
-def weighting_bars(
-    weightings: dict[str, Tensor], title: str = "", mark: int | None = None
-) -> Figure:
+def weighting_bars(weightings: dict[str, Tensor], mark: int | None = None) -> Figure:
     """Draw each weighting as bars over the memory locations, one below the other.
 
     Args:
         weightings: a tensor (N,) for each; leading dimensions of size 1 are dropped.
-        title: stands above.
         mark: a location to point at, such as the one that is wanted.
 
     Raises:
@@ -246,17 +216,12 @@ def weighting_bars(
         for name, values in given("weightings", weightings).items()
     }
     count = same_steps(bars, "locations")
-    figure, grid = plt.subplots(
-        len(bars),
-        sharex=True,
-        sharey=True,
-        squeeze=False,
-        figsize=(WIDTH * 0.8, 0.75 * len(bars) + 0.5 + 0.3 * bool(title)),
-    )
+    size = (WIDTH * 0.8, 0.75 * len(bars) + 0.5)
+    figure, grid = plt.subplots(len(bars), sharex=True, sharey=True, squeeze=False, figsize=size)
     for axis, (name, values) in zip(grid[:, 0], bars.items(), strict=True):
         axis.bar(range(count), values, width=0.8, color=READ)
         if mark is not None:
-            check_index("mark", mark, count)
+            whole("mark", mark, 0, count - 1)
             axis.plot(mark, 1.0, marker="v", color=MARK, clip_on=False)
         name_panel(axis, name)
         axis.set_ylim(0, max(1.0, *(one.max() for one in bars.values())))
@@ -266,31 +231,7 @@ def weighting_bars(
     grid[-1, 0].set_xlabel("memory location")
     grid[-1, 0].set_xticks(range(count) if count <= 20 else few_ticks(count))
     grid[-1, 0].set_xlim(-0.6, count - 0.4)
-    write_title(figure, title)
     return figure
-
-
-@telling
-def matrix(
-    values: Tensor,
-    title: str = "",
-    row_label: str = "",
-    column_label: str = "",
-    numbers: bool = True,
-) -> Figure:
-    """Draw a matrix such as a small memory, with its numbers in the cells.
-
-    Args:
-        values: (rows, columns); leading dimensions of size 1 are dropped.
-        title: stands above.
-        row_label: what a row is, such as "location".
-        column_label: what a column is.
-        numbers: write each value into its cell.
-
-    Raises:
-        ValueError: if ``values`` is no matrix.
-    """
-    return matrices({title: values}, row_label, column_label, numbers)
 
 
 @telling
@@ -301,11 +242,11 @@ def matrices(
     numbers: bool = True,
     weightings: Collection[str] = (),
 ) -> Figure:
-    """Draw several matrices (rows, columns) side by side on one colour scale; see ``matrix``.
+    """Draw matrices (rows, columns), such as memories, side by side on one colour scale.
 
     Args:
-        values: a matrix for each name.
-        row_label: what a row is.
+        values: a matrix for each name; leading dimensions of size 1 are dropped.
+        row_label: what a row is, such as "location".
         column_label: what a column is.
         numbers: write each value into its cell.
         weightings: the names of those that are weightings: their scale goes from 0 to 1, in other
@@ -322,36 +263,19 @@ def matrices(
     columns = [array.shape[1] for array in arrays.values()]
     rows = max(array.shape[0] for array in arrays.values())
     cell = min(0.48, (WIDTH - 1.3 - 0.3 * len(arrays)) / sum(columns))
-    figure, grid = plt.subplots(
-        1,
-        len(arrays),
-        squeeze=False,
-        figsize=(cell * sum(columns) + 1.3 + 0.3 * len(arrays), cell * rows + 0.9),
-        width_ratios=columns,
-    )
+    size = (cell * sum(columns) + 1.3 + 0.3 * len(arrays), cell * rows + 0.9)
+    figure, grid = plt.subplots(1, len(arrays), squeeze=False, figsize=size, width_ratios=columns)
     axes = list(grid[0])
     for axis, (name, array) in zip(axes, arrays.items(), strict=True):
-        own = WEIGHTS if name in weightings else scale
+        own, (down, across) = WEIGHTS if name in weightings else scale, array.shape
         draw_cells(axis, array.T, own, cell)
         axis.set_aspect("equal")
         axis.set_title(name)
         axis.set_xlabel(column_label)
-        axis.set_xticks(
-            range(array.shape[1]) if array.shape[1] <= 12 else few_ticks(array.shape[1])
-        )
-        axis.set_yticks(
-            range(array.shape[0]) if array.shape[0] <= 20 else few_ticks(array.shape[0])
-        )
+        axis.set_xticks(range(across) if across <= 12 else few_ticks(across))
+        axis.set_yticks(range(down) if down <= 20 else few_ticks(down))
         if numbers:
-            _write_numbers(axis, array, own, cell)
+            write_numbers(axis, array.T, own, (-0.5, -0.5, across, down), min(8.5, 18 * cell))
     axes[0].set_ylabel(row_label)
     colour_bar(figure, scale, "value", ax=axes, aspect=12, pad=0.02, fraction=0.05)
     return figure
-
-
-def _write_numbers(axis: Axes, array: Array, scale: Scale, cell: float) -> None:
-    """Write each value into its cell, dark on light and light on dark."""
-    mappable = mappable_for(scale)
-    for (row, column), value in np.ndenumerate(array):
-        axis.text(column, row, short(value), ha="center", va="center", size=min(8.5, 18 * cell),
-                  color=INK if is_light(mappable, value) else "white")  # fmt: skip

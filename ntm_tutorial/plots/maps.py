@@ -6,7 +6,6 @@ from statistics import median
 from typing import Any
 
 import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
@@ -16,7 +15,7 @@ from matplotlib.patches import Rectangle
 
 from ntm_tutorial.checks import telling
 from ntm_tutorial.plots.checks import given
-from ntm_tutorial.plots.drawing import is_light
+from ntm_tutorial.plots.drawing import Page, canvas, is_light
 from ntm_tutorial.plots.style import FAINT, INK, LABELS, PAPER, SHADE, WIDTH
 
 Strip = Sequence[Sequence[float]] | str
@@ -44,13 +43,8 @@ def strip_map(
         ValueError: if there is nothing to draw, or a strip has not one square for each test.
     """
     height = HEAD + ROW * len(given("rows", rows)) + 0.05
-    figure = plt.figure(figsize=(WIDTH, height), layout="none")
-    edge = 0.01
-    axis = figure.add_axes(
-        (edge / WIDTH, edge / height, 1 - 2 * edge / WIDTH, 1 - 2 * edge / height)
-    )
-    axis.set(xlim=(edge, WIDTH - edge), ylim=(height - edge, edge))
-    axis.set_axis_off()
+    page, axis = canvas(height)
+    axis.invert_yaxis()
     shades = ScalarMappable(PowerNorm(0.5, 0, 1, clip=True), mpl.colormaps["cividis"])
     pitch = (WIDTH - NAMES) / len(given("tests", tests))
     for column, (task, names) in enumerate(tests.items()):
@@ -65,8 +59,8 @@ def strip_map(
     for row, model in enumerate(rows):
         name = LABELS.get(model, model).replace(", ", ",\n")
         axis.text(0.06, HEAD + ROW * row + TALL / 2, name, size=6.9, va="center", linespacing=1.1)
-    _draw_key(figure, shades, height)
-    return figure
+    _draw_key(page, shades)
+    return page.figure
 
 
 def _draw_strip(
@@ -116,13 +110,13 @@ def _short(wrong: float) -> str:
     return f"{wrong:.2f}" if wrong < 9.995 else f"{wrong:.0f}"
 
 
-def _draw_key(figure: Figure, shades: ScalarMappable, height: float) -> None:
+def _draw_key(page: Page, shades: ScalarMappable) -> None:
     """Draw the colours' scale in the head."""
-    place = (0.5, 1 - 0.2 / height, 0.45, 0.11 / height)
-    bar = figure.colorbar(shades, cax=figure.add_axes(place), orientation="horizontal")
+    place = page.axes(WIDTH / 2, page.height - 0.2, 0.45 * WIDTH, 0.11)
+    bar = page.figure.colorbar(shades, cax=place, orientation="horizontal")
     bar.set_ticks([0, 0.1, 0.3, 0.6, 1], labels=["0 perfect", "0.1", "0.3", "0.6", "1 coin"])
     bar.ax.minorticks_off()
     bar.ax.tick_params(length=2, pad=2, labelsize=7)
     bar.outline.set_visible(False)
     words = "how wrong: the seeds' median, and below it each seed"
-    figure.text(0.06 / WIDTH, 1 - 0.15 / height, words, size=7.5, va="center")
+    page.text(0.06, page.height - 0.15, words, size=7.5, va="center")

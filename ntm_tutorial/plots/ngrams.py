@@ -23,9 +23,8 @@ from ntm_tutorial.plots.drawing import (
     few_ticks,
     name_panel,
     point_at,
-    probability_bar,
+    scale_bar,
     scale_for,
-    write_title,
 )
 from ntm_tutorial.plots.style import MARK, OTHERS, PAPER, SHADE, WIDTH, look_of
 from ntm_tutorial.tasks.dynamic_ngrams import CONTEXT
@@ -84,10 +83,10 @@ def predictions(*excerpts: Excerpt, against: str = "") -> Figure:
     left, tall, thin, gap, top = 0.78, 0.3, 0.17, 0.08, 0.45
     under = {name: (thin + 0.02) * (name in strips) + 0.36 * (name in arrows) for name in names}
     height = top + (tall + gap) * len(names) + sum(under.values()) + 0.46
-    page = Page(plt.figure(figsize=(WIDTH, height), layout="none"), WIDTH, height)
-    probability_bar(page, GREYS)
+    page = Page(height)
+    scale_bar(page, GREYS)
     if strips:
-        _difference_bar(page, scale, left, against)
+        scale_bar(page, scale, f"distance from {against}", left + 1.57)
     for i, (excerpt, across) in enumerate(zip(excerpts, _widths(excerpts, left), strict=True)):
         (first, last), y = excerpt.span, height - top
         for name in names:
@@ -115,9 +114,7 @@ def _greys(excerpt: Excerpt) -> dict[str, Array]:
         raise ValueError(f"shown: expected two bits from 1 to {length}, got {excerpt.shown}")
     panels = {"Input": bits}
     for name, values in given("rows", excerpt.rows).items():
-        check_probabilities(name, values)
-        if values.shape != (length - 1,):
-            raise ValueError(f"{name}: expected shape ({length - 1},), got {tuple(values.shape)}")
+        check_probabilities(name, values, excerpt.bits[1:])
         said = np.insert(as_array(name, values, "L"), 0, np.nan)
         panels[name] = np.where(np.arange(length) < CONTEXT, np.nan, said)
     for name, marks in excerpt.arrows.items():
@@ -139,16 +136,6 @@ def _widths(excerpts: Sequence[Excerpt], left: float) -> list[float]:
         waiting = sum(shares[j] for j in widths if not widths[j])
         widths[i] = _across((room - sum(widths.values())) * shares[i] / waiting, counts[i])
     return list(widths.values())
-
-
-def _difference_bar(page: Page, scale: Scale, x: float, against: str) -> None:
-    """Draw the colours of the strips in the upper left corner."""
-    y = page.height - 0.2
-    bar = page.axes(x + 1.45, y - 0.05, 0.8, 0.1)
-    colour_bar(page.figure, scale, "", cax=bar, orientation="horizontal", ticks=[])
-    page.text(x, y, f"distance from {against}", va="center", size=8)
-    page.text(x + 1.4, y, "0", va="center", ha="right", size=8)
-    page.text(x + 2.3, y, f"{scale.high:.2f}", va="center", size=8)
 
 
 @telling
@@ -185,9 +172,9 @@ def visits(
     }
     space = {name: above + 0.16 * (name in marks) for name in drawn}
     height = top + 0.37 * len(rows) + sum(tall.values()) + sum(space.values()) + 0.45
-    page = Page(plt.figure(figsize=(WIDTH, height), layout="none"), WIDTH, height)
+    page = Page(height)
     across = _across(WIDTH - left - right, steps)
-    probability_bar(page, GREYS)
+    scale_bar(page, GREYS)
     y = height - top
     for name, array in rows.items():
         axis = page.axes(left, y - 0.3, across, 0.3)
@@ -241,9 +228,7 @@ def _strip(axis: Axes, values: Array, first: int, scale: Scale = GREYS) -> None:
 
 
 @telling
-def along(
-    values: dict[str, Tensor], *, window: int, first: int = 1, label: str = "", title: str = ""
-) -> Figure:
+def along(values: dict[str, Tensor], *, window: int, first: int = 1, label: str = "") -> Figure:
     """Draw how something changes along sequences: its mean in windows, and a standard error.
 
     Args:
@@ -252,7 +237,6 @@ def along(
         window: bits that are averaged into one point.
         first: number of the first row's bit.
         label: names the upright axis.
-        title: stands above.
 
     Raises:
         ValueError: if there is nothing to draw, or less than one window.
@@ -275,6 +259,5 @@ def along(
     axis.set(xlabel="bit", ylabel=label)
     axis.set_ylim(bottom=0)
     axis.grid(axis="y")
-    write_title(figure, title)
     figure.legend(*axis.get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return figure

@@ -16,7 +16,6 @@ from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter
 from ntm_tutorial.checks import check_number, telling
 from ntm_tutorial.evaluation import Evaluation
 from ntm_tutorial.plots.checks import given
-from ntm_tutorial.plots.drawing import write_title
 from ntm_tutorial.plots.style import (
     COLOURS,
     FAINT,
@@ -30,6 +29,9 @@ from ntm_tutorial.plots.style import (
 )
 from ntm_tutorial.training import History
 
+FLOOR = 1e-3
+"""Smaller costs are drawn here, so that they have a place on a logarithmic axis."""
+
 THIN = {"linewidth": 0.6, "alpha": 0.55, "linestyle": "-", "label": None}
 """How one run of many is drawn."""
 
@@ -38,10 +40,8 @@ THIN = {"linewidth": 0.6, "alpha": 0.55, "linestyle": "-", "label": None}
 def learning_curves(
     histories: Mapping[str, History | Sequence[History]],
     *,
-    title: str = "",
     goal: float | None = None,
     goal_name: str = "goal",
-    floor: float = 1e-3,
     between: tuple[float, float] | None = None,
 ) -> Figure:
     """Draw the validation cost against the sequences seen, as Figure 3 of the paper does.
@@ -51,22 +51,17 @@ def learning_curves(
     Args:
         histories: each model's, or those of all its runs, which are then drawn thin and their
             median thick; the three models' names get their colours and full names.
-        title: stands above.
         goal: a cost to draw a line at.
         goal_name: what the line is called.
-        floor: smaller costs are drawn here.
         between: the lowest and the highest cost of an axis that is linear instead.
 
     Raises:
-        ValueError: if there is no history, or ``floor`` is not positive.
+        ValueError: if there is no history.
     """
-    check_number("floor", floor)
-    if floor <= 0:
-        raise ValueError(f"floor: expected a positive number, got {floor}")
     if goal is not None:
         check_number("goal", goal)
     figure, axis = plt.subplots(figsize=(WIDTH, 3.4))
-    _draw_curves(axis, histories, floor)
+    _draw_curves(axis, histories)
     if goal is not None:
         axis.axhline(goal, color=FAINT, linewidth=1, linestyle=":")
         above = 3 if between is None else -11  # curves end above a linear axis's line
@@ -79,26 +74,23 @@ def learning_curves(
     axis.set_xlim(left=0)
     axis.yaxis.set_major_formatter("{x:g}")
     axis.grid(which="major")
-    write_title(figure, title)
     figure.legend(loc="outside upper center", ncols=3)
     return figure
 
 
-def _draw_curves(
-    axis: Axes, histories: Mapping[str, History | Sequence[History]], floor: float
-) -> None:
+def _draw_curves(axis: Axes, histories: Mapping[str, History | Sequence[History]]) -> None:
     """Draw a curve for each model; of many runs, all of them and their median."""
     for place, (name, found) in enumerate(given("histories", histories).items()):
         look = look_of(name, place) | {"marker": ""}
         runs = [found] if isinstance(found, History) else given("histories", found)
         if len(runs) > 1:
             for run in runs:
-                axis.plot(*_curve(run, floor), **look | THIN)
-        axis.plot(*_curve(_median(runs), floor), **look)
+                axis.plot(*_curve(run), **look | THIN)
+        axis.plot(*_curve(_median(runs)), **look)
 
 
-def _curve(history: History, floor: float) -> tuple[np.ndarray, np.ndarray]:
-    return np.divide(history.sequences, 1000), np.maximum(history.validation_bits, floor)
+def _curve(history: History) -> tuple[np.ndarray, np.ndarray]:
+    return np.divide(history.sequences, 1000), np.maximum(history.validation_bits, FLOOR)
 
 
 def _median(runs: Sequence[History]) -> History:
@@ -113,14 +105,12 @@ def curve_panels(
     panels: Mapping[str, Mapping[str, History | Sequence[History]]],
     *,
     paper: Mapping[str, Mapping[str, tuple[float, float]]] | None = None,
-    floor: float = 1e-3,
 ) -> Figure:
     """Draw ``learning_curves`` of several tasks, a panel each.
 
     Args:
         panels: for each task what ``learning_curves`` takes.
         paper: by task and model, from where to where the paper's curve ends; a bar at the right.
-        floor: smaller costs are drawn here.
 
     Raises:
         ValueError: if there is nothing to draw.
@@ -128,7 +118,7 @@ def curve_panels(
     bar = Line2D([], [], color=FAINT, linewidth=5, label="where the paper's curve ends")
     figure, axes = _panels(given("panels", panels), *[bar] * bool(paper))
     for axis, (task, histories) in zip(axes, panels.items(), strict=True):
-        _draw_curves(axis, histories, floor)
+        _draw_curves(axis, histories)
         axis.set_yscale("log")
         _label_decades(axis.yaxis)
         axis.set_xlim(left=0)
@@ -170,9 +160,7 @@ def strips(
     for axis, (task, models) in zip(axes, panels.items(), strict=True):
         for place, (model, values) in enumerate(models.items()):
             look = look_of(model, place) | {"linestyle": ""}
-            numbers = (
-                np.asarray(values, dtype=float) if floor is None else np.maximum(values, floor)
-            )
+            numbers = np.maximum(values, -np.inf if floor is None else floor)
             axis.plot(numbers, np.full(len(numbers), -place), markersize=6, alpha=0.6, **look)
             axis.plot([np.median(numbers)] * 2, [-place - 0.3, -place + 0.3], color=INK, zorder=3)
             if model in (paper or {}).get(task, {}):
@@ -206,9 +194,7 @@ def _panels(tasks: Mapping[str, Any], *keys: Line2D) -> tuple[Figure, list[Axes]
     """Make a panel for each task, up to three in a row; the legend fills one that is over."""
     columns = min(len(tasks), 3)
     rows = -(-len(tasks) // columns)
-    figure, grid = plt.subplots(
-        rows, columns, figsize=(WIDTH, 0.6 + 1.9 * rows), squeeze=False, layout="constrained"
-    )
+    figure, grid = plt.subplots(rows, columns, figsize=(WIDTH, 0.6 + 1.9 * rows), squeeze=False)
     axes = list(grid.flat)
     for axis, task in zip(axes, tasks, strict=False):
         axis.set_title(task)
@@ -224,22 +210,16 @@ def _panels(tasks: Mapping[str, Any], *keys: Line2D) -> tuple[Figure, list[Axes]
 
 
 @telling
-def trainings(
-    records: dict[str, Sequence[dict[str, Any]]],
-    *,
-    clip: float | None = None,
-    ceiling: float = 400.0,
-) -> Figure:
+def trainings(records: dict[str, Sequence[dict[str, Any]]], *, clip: float | None = None) -> Figure:
     """Draw recorded trainings: on the left what they cost, on the right how long gradients were.
 
-    A line is one training. On the right it goes through the median of a few updates at a time, and
-    dots mark the longest gradient among them.
+    A line is one training. Costs above 400 bits are drawn there. On the right it goes through the
+    median of a few updates at a time, and dots mark the longest gradient among them.
 
     Args:
         records: for each experiment its records, as ``failures.recorded`` returns them; the first
             is drawn in grey, behind the others.
         clip: a length to draw a line at, such as that to which gradients are shortened.
-        ceiling: higher costs are drawn here.
 
     Raises:
         ValueError: if there are no records.
@@ -251,14 +231,9 @@ def trainings(
             history, gradient = record["history"], record["gradient"]
             bits = np.array(history["validation_bits"], dtype=float)  # None becomes NaN, a gap
             seen = np.divide(history["sequences"], 1000)
-            cost.plot(seen, np.clip(bits, None, ceiling), color=colour, linewidth=1.3)
-            points = np.arange(len(gradient["medians"])) + 0.5
-            seen = (
-                points
-                * gradient["updates_a_point"]
-                * record["recipe"]["training"]["batch_size"]
-                / 1000
-            )
+            cost.plot(seen, np.clip(bits, None, 400), color=colour, linewidth=1.3)
+            a_point = gradient["updates_a_point"] * record["recipe"]["training"]["batch_size"]
+            seen = (np.arange(len(gradient["medians"])) + 0.5) * a_point / 1000
             length.plot(seen, gradient["medians"], color=colour, linewidth=0.9)
             length.plot(seen, gradient["maxima"], ".", color=colour, markersize=2.2)
         cost.plot([], [], color=colour, label=name)
@@ -351,50 +326,42 @@ def by_repetition(
 @telling
 def difficulty_maps(
     results: dict[str, dict[tuple[int, int], Evaluation]],
-    names: tuple[str, str] = ("length", "repeats"),
     trained_to: tuple[int, int] | None = None,
     *,
     perfect: bool = False,
 ) -> Figure:
-    """Map the share of wrong bits over two difficulties, a panel for each model.
+    """Map the share of wrong bits over length and repeats, a panel for each model.
 
     Args:
         results: for each model what ``grid`` returned; its rows run to the right here.
-        names: what the two difficulties are called.
         trained_to: the hardest in training; what lies within is outlined.
         perfect: map the share of perfect sequences instead.
 
     Raises:
         ValueError: if there are no results.
     """
-    least = 1e-4
+    least, kind = (0.0, "share_perfect") if perfect else (1e-4, "share_wrong")
     scale = Normalize(0, 1) if perfect else LogNorm(least, 0.5)
     figure, row = plt.subplots(
         1, len(given("results", results)), sharey=True, squeeze=False, figsize=(WIDTH, 2.95)
     )
     for axis, (model, found) in zip(row[0], results.items(), strict=True):
         across, up = (sorted({pair[i] for pair in given("results", found)}) for i in (0, 1))
-        share = [
-            [
-                found[x, y].share_perfect if perfect else max(found[x, y].share_wrong, least)
-                for x in across
-            ]
-            for y in up
-        ]
-        axis.imshow(share, norm=scale, origin="lower", aspect="equal")
+        share = [[getattr(found[x, y], kind) for x in across] for y in up]
+        axis.imshow(np.maximum(share, least), norm=scale, origin="lower", aspect="equal")
         axis.set_xticks(range(len(across)), [str(value) for value in across], size=7)
         axis.set_yticks(range(len(up)), [str(value) for value in up], size=7)
         axis.tick_params(length=0)
         axis.spines[:].set_visible(False)
         axis.set_title(LABELS.get(model, model).replace(", ", ",\n"), size=8.5)
-        axis.set_xlabel(names[0])
+        axis.set_xlabel("length")
         if trained_to is not None:
             inside = [sum(value <= trained_to[i] for value in (across, up)[i]) for i in (0, 1)]
             axis.add_patch(Rectangle((-0.5, -0.5), *inside, fill=False, edgecolor=MARK,
                                      linewidth=1.8, clip_on=False, zorder=3))  # fmt: skip
-    row[0, 0].set_ylabel(names[1])
+    row[0, 0].set_ylabel("repeats")
     bar = figure.colorbar(row[0, 0].images[0], ax=list(row[0]), aspect=14, pad=0.015, fraction=0.03)
-    ticks = {least: "0.01% or less", 1e-3: "0.1%", 1e-2: "1%", 0.1: "10%", 0.5: "50%"}
+    ticks = {1e-4: "0.01% or less", 1e-3: "0.1%", 1e-2: "1%", 0.1: "10%", 0.5: "50%"}
     if perfect:
         ticks = {share: f"{share:.0%}" for share in (0, 0.25, 0.5, 0.75, 1)}
     bar.set_ticks(list(ticks), labels=list(ticks.values()))

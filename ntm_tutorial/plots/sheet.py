@@ -5,27 +5,20 @@ figure, and draw on a single pair of axes, measured in inches: matplotlib's axes
 most of the time that a figure takes.
 """
 
-import functools
 import io
 import textwrap
-from collections.abc import Callable
-from typing import Any, ParamSpec
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
 from ntm_tutorial.plots.checks import Array
-from ntm_tutorial.plots.drawing import Scale, is_light, mappable_for, short
-from ntm_tutorial.plots.style import FAINT, INK, STYLE
-
-P = ParamSpec("P")
+from ntm_tutorial.plots.drawing import Box, Scale, short, write_numbers
+from ntm_tutorial.plots.style import FAINT, STYLE
 
 NAME_ROOM, STEP_ROOM = 1.35, 6.4
 """Inches for the panels' names, and for the steps."""
-
-Box = tuple[float, float, float, float]
-"""Left, upper edge, width and height in inches; down is positive."""
 
 
 class Sheet:
@@ -61,11 +54,7 @@ class Sheet:
             interpolation="antialiased" if more_than_pixels else "nearest",
         )
         if numbers:
-            mappable, size = mappable_for(scale), np.divide((across, down), values.shape)
-            for (column, row), value in np.ndenumerate(values):
-                ink = INK if is_light(mappable, value) else "white"
-                right, below = size * (column + 0.5, row + 0.5)
-                self.text(x + right, y + below, short(value), ha="center", color=ink)
+            write_numbers(self.axis, values, scale, box, 8.5)
 
     def bars(self, heights: Array, colour: str, box: Box, *, filled: float = 0.84) -> None:
         """Draw bars from 0 to 1 on a thin line; ``filled`` is their share of the width."""
@@ -94,15 +83,8 @@ class Sheet:
         self.text(x + 0.81, y, short(scale.high), size=8)
 
 
-def in_style(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Draw in the book's style, whether or not ``use_style`` was called, and without a layout."""
-
-    @functools.wraps(draw)
-    def styled(*args: P.args, **settings: P.kwargs) -> Figure:
-        with mpl.rc_context(STYLE | {"figure.constrained_layout.use": False}):
-            return draw(*args, **settings)
-
-    return styled
+in_style = mpl.rc_context(STYLE | {"figure.constrained_layout.use": False})
+"""Draws in the book's style, whether or not ``use_style`` was called, and without a layout."""
 
 
 def png(figure: Figure) -> bytes:

@@ -13,12 +13,13 @@ from ntm_tutorial.plots.checks import Array, as_array, one_sequence, same_steps
 from ntm_tutorial.plots.drawing import (
     UNIT,
     Page,
+    Scale,
     colour_bar,
     draw_cells,
     few_ticks,
     mappable_for,
     name_panel,
-    scale_for,
+    scale_bar,
 )
 from ntm_tutorial.plots.style import FAINT, MARK, SIGNED, WIDTH
 from ntm_tutorial.tasks import Episode
@@ -54,11 +55,16 @@ def sorting(episode: Episode, index: int = 0) -> Figure:
     left, cell = 0.9, min(0.29, (WIDTH - 1.2) / items)
     tall, bars, between = bits * 0.1, 0.75, 1.1
     height = 0.5 + bars + 2 * tall + between + 0.5
-    page = Page(plt.figure(figsize=(WIDTH, height), layout="none"), WIDTH, height)
-    scale = scale_for(np.array([-1.0, 1.0]))._replace(colours=SIGNED)
+    page = Page(height)
+    scale = Scale(SIGNED, -1, 1)
     colours = mappable_for(scale).to_rgba(priorities)
     top = page.axes(left, height - 0.4 - bars, cell * items, bars)
-    _draw_priorities(top, priorities, colours)
+    top.bar(range(items), priorities, width=0.7, color=colours)
+    top.axhline(0, color=FAINT, linewidth=0.8)
+    top.set(xlim=(-0.5, items - 0.5), ylim=(-1.05, 1.05), xticks=[])
+    top.spines[:].set_visible(False)
+    name_panel(top, "priority")
+    top.set_yticks([-1, 1])
     upper = page.axes(left, height - 0.45 - bars - tall, cell * items, tall)
     lower = page.axes(left, 0.5, cell * len(due), tall)
     for axis, values, name in ((upper, vectors, "inputs"), (lower, due, "targets")):
@@ -72,20 +78,8 @@ def sorting(episode: Episode, index: int = 0) -> Figure:
     links.set_axis_off()
     for place, item in enumerate((-priorities).argsort(kind="stable")[: len(due)].tolist()):
         _link(links, item, place, colours[item])
-    bar = page.axes(WIDTH - 0.95, height - 0.24, 0.7, 0.1)
-    colour_bar(page.figure, scale, "", cax=bar, orientation="horizontal", ticks=[])
-    page.text(WIDTH - 1.35, height - 0.19, "priority", va="center", ha="right", size=8)
-    page.text(WIDTH - 1.0, height - 0.19, "−1", va="center", ha="right", size=8)
-    page.text(WIDTH - 0.2, height - 0.19, "1", va="center", size=8)
+    scale_bar(page, scale, "priority")
     return page.figure
-
-
-def _draw_priorities(axis: Axes, priorities: Array, colours: Array) -> None:
-    axis.bar(range(len(priorities)), priorities, width=0.7, color=colours)
-    axis.axhline(0, color=FAINT, linewidth=0.8)
-    axis.set(xlim=(-0.5, len(priorities) - 0.5), ylim=(-1.05, 1.05), xticks=[], yticks=[-1, 1])
-    axis.spines[:].set_visible(False)
-    axis.set_ylabel("priority", rotation=0, ha="right", va="center", labelpad=6)
 
 
 def _link(axis: Axes, item: int, place: int, colour: Array) -> None:
@@ -123,7 +117,9 @@ def fitted_locations(fitted: Tensor, write: Tensor, read: Tensor) -> Figure:
     for axis, panel in ((predicted, written * np.nan), (observed, written), (reading, looked)):
         draw_cells(axis, panel[:, np.array(rows) % count], UNIT, 0.0)
         axis.set_xlabel("place in the answer" if axis is reading else "place of its priority")
-        _count_from_one(axis, len(panel))
+        step = [*few_ticks(len(panel), most=4), 1][1]
+        places = range(step - 1, len(panel), step)
+        axis.set_xticks(places, [str(place + 1) for place in places])
     at = line - rows[0]
     predicted.scatter(range(len(line)), at, marker="s", s=16, color=MARK)
     observed.scatter(range(len(line)), at, marker="s", s=26, facecolors="none", edgecolors=MARK)
@@ -138,13 +134,6 @@ def fitted_locations(fitted: Tensor, write: Tensor, read: Tensor) -> Figure:
     predicted.set_ylabel("memory location")
     colour_bar(figure, UNIT, "weight", ax=list(axes), aspect=22, pad=0.015, fraction=0.03)
     return figure
-
-
-def _count_from_one(axis: Axes, count: int) -> None:
-    """Number the columns of an axis from 1."""
-    places = few_ticks(count, most=4)[1] if count > 1 else 1
-    axis.set_xticks(range(places - 1, count, places))
-    axis.xaxis.set_major_formatter(lambda place, _: str(int(place) + 1))
 
 
 def _rows(line: Array, *weightings: Array) -> list[int]:

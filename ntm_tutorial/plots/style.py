@@ -20,10 +20,7 @@ COLOURS = {name: row.colour for name, row in FAMILIES.items()}
 """The models, told apart by hue and by lightness."""
 
 MARKERS = {name: row.marker for name, row in FAMILIES.items()}
-"""And by the shape of their points."""
-
-DASHES = {name: row.dash for name, row in FAMILIES.items()}
-"""And by their lines."""
+"""And by the shape of their points; by their lines too."""
 
 LABELS = {name: row.label for name, row in FAMILIES.items()}
 """What a picture calls them."""
@@ -105,6 +102,6 @@ def look_of(name: str, place: int) -> dict[str, Any]:
     return {
         "color": COLOURS.get(name, OTHERS[place % len(OTHERS)]),
         "marker": MARKERS.get(name, "o"),
-        "linestyle": DASHES.get(name, "-"),
+        "linestyle": FAMILIES[name].dash if name in FAMILIES else "-",
         "label": LABELS.get(name, name),
     }
