@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ntm_tutorial.checks import check_together
+from ntm_tutorial.checks import check_shapes
 
 NORM_FLOOR = 1e-8
 """A shorter vector counts as having this length, so that a zero vector gives similarity 0."""
@@ -38,12 +38,7 @@ def cosine_similarity(
     Raises:
         ValueError: if the shapes do not fit together.
     """
-    check_together(memory=memory, key=key)
-    if memory.dim() != 3 or key.dim() != 3 or memory.shape[::2] != key.shape[::2]:
-        raise ValueError(
-            f"key: expected shape (B, H, M) to fit memory (B, N, M) = {tuple(memory.shape)}, "
-            f"got {tuple(key.shape)}"
-        )
+    check_shapes("BNM BHM", memory=memory, key=key)
     return _unit(key) @ _unit(memory).transpose(1, 2)
 
 
@@ -75,7 +70,7 @@ def content_weighting(
         ValueError: if the shapes do not fit together.
     """
     similarity = cosine_similarity(memory, key)
-    _check_scalar("key_strength", key_strength, similarity)
+    check_shapes("BHN BH1", similarity=similarity, key_strength=key_strength)
     return torch.softmax(key_strength * similarity, dim=-1)
 
 
@@ -93,13 +88,7 @@ def interpolate(
     Raises:
         ValueError: if the shapes do not fit together.
     """
-    check_together(content=content, previous=previous)
-    if content.shape != previous.shape:
-        raise ValueError(
-            f"previous: expected the shape of content, {tuple(content.shape)}, "
-            f"got {tuple(previous.shape)}"
-        )
-    _check_scalar("gate", gate, content)
+    check_shapes("BHN BHN BH1", content=content, previous=previous, gate=gate)
     return torch.lerp(previous, content, gate)
 
 
@@ -117,13 +106,8 @@ def shift(
     Raises:
         ValueError: if the shapes do not fit, the number of shifts is even, or it exceeds ``N``.
     """
-    check_together(weighting=weighting, shift_weighting=shift_weighting)
+    check_shapes("BHN BHS", weighting=weighting, shift_weighting=shift_weighting)
     shifts, locations = shift_weighting.shape[-1], weighting.shape[-1]
-    if shift_weighting.shape[:-1] != weighting.shape[:-1] or weighting.dim() != 3:
-        raise ValueError(
-            f"shift_weighting: expected shape (B, H, 2r+1) to fit weighting (B, H, N) = "
-            f"{tuple(weighting.shape)}, got {tuple(shift_weighting.shape)}"
-        )
     if shifts % 2 == 0 or shifts > locations:
         raise ValueError(
             f"shift_weighting: expected an odd number of shifts, at most the {locations} "
@@ -151,16 +135,6 @@ def sharpen(
     Raises:
         ValueError: if the shapes do not fit together.
     """
-    _check_scalar("sharpening", sharpening, weighting)
+    check_shapes("BHN BH1", weighting=weighting, sharpening=sharpening)
     floor = torch.finfo(weighting.dtype).tiny
     return torch.softmax(sharpening * (weighting + floor).log(), dim=-1)
-
-
-def _check_scalar(name: str, value: Tensor, weighting: Tensor) -> None:
-    """Refuse anything but one number per sequence and head."""
-    check_together(weighting=weighting, **{name: value})
-    if value.shape[:-1] != weighting.shape[:-1] or value.shape[-1] != 1 or value.dim() != 3:
-        raise ValueError(
-            f"{name}: expected shape (B, H, 1) = {(*weighting.shape[:-1], 1)}, "
-            f"got {tuple(value.shape)}"
-        )

@@ -18,20 +18,6 @@ else:
     Run = Any  # training imports this file
 
 
-def save(run: "Run", path: Path) -> None:
-    """Write a run as it is right after a validation."""
-    storage.save(path, *snapshot(run))
-
-
-def load(run: "Run", path: Path) -> None:
-    """Go back to where a file was written.
-
-    Raises:
-        ValueError: if it is damaged, or was written with other settings; the run is as it was.
-    """
-    restore(run, *storage.load(path))
-
-
 def identity(run: "Run") -> dict[str, Any]:
     """Tell this run from others, in words that JSON can hold."""
     network = getattr(run.model, "settings", None)
@@ -39,8 +25,8 @@ def identity(run: "Run") -> dict[str, Any]:
     return json.loads(json.dumps(words))
 
 
-def snapshot(run: "Run") -> tuple[storage.Tensors, dict[str, Any]]:
-    """Return all tensors, of any shape, and numbers of a run, right after a validation."""
+def save(run: "Run", path: Path) -> None:
+    """Write a run as it is right after a validation: all its tensors and numbers."""
     moments = run.optimizer.state_dict()["state"]
     tensors = {
         **_prefixed("model", run.model.state_dict()),
@@ -63,15 +49,16 @@ def snapshot(run: "Run") -> tuple[storage.Tensors, dict[str, Any]]:
         "skipped": run.skipped,
         "seconds": run.seconds,
     }
-    return tensors, about
+    storage.save(path, tensors, about)
 
 
-def restore(run: "Run", tensors: storage.Tensors, about: dict[str, Any]) -> None:
-    """Go back to where a snapshot was taken, tensors of any shape, on whatever device.
+def load(run: "Run", path: Path) -> None:
+    """Go back to where a file was written, on whatever device.
 
     Raises:
-        ValueError: if it was taken of a run with other settings.
+        ValueError: if it is damaged, or was written with other settings.
     """
+    tensors, about = storage.load(path)
     for name, value in identity(run).items():
         found = about.get(name, DEFAULTS.get(name))  # older files lack newer settings
         if found != value:

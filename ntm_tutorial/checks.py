@@ -5,7 +5,7 @@ import inspect
 import math
 import operator
 import sys
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from numbers import Real
 from types import UnionType
 from typing import (
@@ -109,12 +109,7 @@ def check_inputs(
         allowed = "(" + ", ".join(map(str, shape)) + ")"
         found = type(tensor).__name__ if given is None else given
         raise ValueError(f"{name}: expected shape {allowed}, got {found}")
-    if not tensor.is_floating_point():
-        raise ValueError(f"{name}: expected floating-point numbers, got {tensor.dtype}")
-    if like is not None and not _same_type(tensor, like):
-        raise ValueError(f"{name}: expected {like.dtype}, as the model has, got {tensor.dtype}")
-    if like is not None and tensor.device != like.device:
-        raise ValueError(f"{name}: expected {like.device}, as the model has, got {tensor.device}")
+    check_together(**({} if like is None else {"model": like}), **{name: tensor})
 
 
 def check_together(**tensors: Any) -> None:
@@ -134,16 +129,37 @@ def check_together(**tensors: Any) -> None:
             )
 
 
-def check_kind(name: str, value: Any, kind: type | tuple[type, ...]) -> None:
-    """Refuse what is not of a kind, such as a task.
+def check_shapes(shapes: str, **tensors: Any) -> None:
+    """Refuse tensors that do not fit together: a letter of "BNM BH1" is one size throughout.
+
+    Raises:
+        ValueError: naming the argument, what was given and what is allowed.
+    """
+    check_together(**tensors)
+    sizes = {"1": 1}
+    for dims, (name, tensor) in zip(shapes.split(), tensors.items(), strict=True):
+        _check_shape(name, tensor.shape, dims, sizes)
+
+
+def _check_shape(
+    name: str, shape: Sequence[int], dims: Sequence[str], sizes: dict[str, int]
+) -> None:
+    """Refuse other dimensions, or other sizes, than those known; take down new ones."""
+    pairs = zip(dims, shape, strict=False)
+    if len(shape) != len(dims) or any(sizes.setdefault(one, size) != size for one, size in pairs):
+        allowed, known = ", ".join(dims), ", ".join(str(sizes.get(one, one)) for one in dims)
+        known = f" = ({known})" if known != allowed else ""
+        raise ValueError(f"{name}: expected shape ({allowed}){known}, got {tuple(shape)}")
+
+
+def check_kind(name: str, value: Any, kind: type) -> None:
+    """Refuse what is not of a kind, such as an episode.
 
     Raises:
         ValueError: naming the argument, what was given and what is allowed.
     """
     if not isinstance(value, kind):
-        kinds = kind if isinstance(kind, tuple) else (kind,)
-        wanted = " or ".join(one.__name__ for one in kinds)
-        raise ValueError(f"{name}: expected {wanted}, got {_told(value)}")
+        raise ValueError(f"{name}: expected {kind.__name__}, got {_told(value)}")
 
 
 def telling(function: Callable[_P, _R]) -> Callable[_P, _R]:
@@ -196,22 +212,12 @@ def _check_shapes(given: Mapping[str, Any], hints: Mapping[str, Any], error: Exc
         kinds = [kind for kind in (hint, *get_args(hint)) if hasattr(kind, "array_type")]
         if not kinds or not isinstance(value, Tensor):
             continue
-        wanted = [size for size in kinds[0].dim_str.split() if not size.startswith("*")]
-        any_before = "*" in kinds[0].dim_str
-        shape = value.shape[-len(wanted) :] if any_before else value.shape
-        fits = len(shape) == len(wanted) and all(
-            size == (int(one) if one.isdigit() else sizes.setdefault(one, size))
-            for one, size in zip(wanted, shape, strict=True)
-        )
-        if not fits:
-            allowed = ", ".join(["..."] * any_before + wanted)
-            known = ", ".join(f"{one} = {size}" for one, size in sizes.items() if one in wanted)
-            known = f" with {known}" if known else ""
-            raise ValueError(
-                f"{name}: expected shape ({allowed}){known}, got {tuple(value.shape)}"
-            ) from error
-        tensors[name] = value
+        tensors[name], dims = value, kinds[0].dim_str.split()
+        if kinds[0].dim_str.startswith("*"):
+            dims[:1] = [f"{dims[0]}{place}" for place in range(value.dim() - len(dims) + 1)]
+        sizes |= {one: int(one) for one in dims if one.isdigit()}
         try:
+            _check_shape(name, value.shape, dims, sizes)
             check_together(**tensors)
         except ValueError as told:
             raise told from error
@@ -295,9 +301,8 @@ def _told(value: Any) -> str:
 
 
 def _same_type(tensor: Tensor, like: Tensor) -> bool:
-    kind = like.device.type
     return tensor.dtype == like.dtype or (
-        tensor.is_floating_point() and torch.is_autocast_enabled(kind)
+        tensor.is_floating_point() and torch.is_autocast_enabled(like.device.type)
     )
 
 
@@ -307,8 +312,4 @@ def check_logits(logits: Tensor, targets: Tensor) -> None:
     Raises:
         ValueError: naming what was given and what is allowed.
     """
-    check_together(targets=targets, logits=logits)
-    if logits.shape != targets.shape:
-        raise ValueError(
-            f"logits: expected the targets' shape {tuple(targets.shape)}, got {tuple(logits.shape)}"
-        )
+    check_shapes("TBO TBO", targets=targets, logits=logits)

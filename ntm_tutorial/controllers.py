@@ -89,12 +89,6 @@ class LSTMController(_Layers):
         self.initial_hidden = nn.Parameter(torch.zeros(layers, size))
         self.initial_cell = nn.Parameter(torch.zeros(layers, size))
 
-    def reset_parameters(self) -> None:
-        """Draw PyTorch's start, with weights for the input four times as large, and zeros."""
-        super().reset_parameters()
-        nn.init.zeros_(self.initial_hidden)
-        nn.init.zeros_(self.initial_cell)
-
     def state_shapes(self, batch_size: int) -> tuple[tuple[torch.Size, torch.Size], ...]:
         """Return the shapes of a state's tensors: a pair of (B, C) per layer."""
         layers, size = self.initial_hidden.shape

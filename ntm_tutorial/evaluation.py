@@ -168,8 +168,6 @@ def evaluate(
     Raises:
         ValueError: if a number is out of range, or there is not one for each sequence.
     """
-    check_kind("model", model, nn.Module)
-    check_kind("task", task, Task)
     sequences, batch_size = whole("sequences", sequences), whole("batch_size", batch_size)
     each = {
         name: per_sequence(name, value, sequences)
@@ -270,8 +268,6 @@ def sweep(
     Raises:
         ValueError: as ``evaluate`` does.
     """
-    check_kind("task", task, Task)
-    check_kind("values", values, Iterable)
     if name not in task.training_range:
         raise ValueError(f"name: expected one of {list(task.training_range)}, got {name!r:.80}")
     return {value: evaluate(model, task, **settings, **{name: value}) for value in values}
@@ -367,20 +363,6 @@ def training_cells(task: Task) -> list[tuple[int, ...]]:
     """List all difficulties of a task's training range, from the easiest to the hardest."""
     ends = task.training_range.values()
     return list(itertools.product(*(range(low, high + 1) for low, high in ends)))
-
-
-@telling
-def solved(
-    model: nn.Module, task: Task, *, sequences: SupportsIndex = 200, seed: SupportsIndex = 0
-) -> bool:
-    """Tell whether at least ``SOLVED`` of the sequences are perfect in every cell of the range.
-
-    That a task can be solved so goes without saying for copy, repeat copy and recall alone.
-
-    Raises:
-        ValueError: if a number is out of range.
-    """
-    return training_map(model, task, sequences=sequences, seed=seed).solved
 
 
 @telling

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ntm_tutorial.checks import check_together
+from ntm_tutorial.checks import check_shapes
 
 
 def read(
@@ -22,8 +22,7 @@ def read(
     Raises:
         ValueError: if the shapes do not fit together.
     """
-    check_together(memory=memory, weighting=weighting)
-    _check_weighting(memory, weighting)
+    check_shapes("BNM BHN", memory=memory, weighting=weighting)
     return weighting @ memory
 
 
@@ -42,7 +41,7 @@ def erase(
     Raises:
         ValueError: if the shapes do not fit together.
     """
-    _check_write(memory, weighting, "erase_vector", erase_vector)
+    check_shapes("BNM BHN BHM", memory=memory, weighting=weighting, erase_vector=erase_vector)
     if weighting.shape[1] == 1:  # the outer product as a matrix product, which is quicker
         return memory * (1 - weighting.transpose(1, 2) @ erase_vector)
     return memory * (1 - weighting.unsqueeze(-1) * erase_vector.unsqueeze(-2)).prod(dim=1)
@@ -62,24 +61,5 @@ def add(
     Raises:
         ValueError: if the shapes do not fit together.
     """
-    _check_write(memory, weighting, "add_vector", add_vector)
+    check_shapes("BNM BHN BHM", memory=memory, weighting=weighting, add_vector=add_vector)
     return torch.baddbmm(memory, weighting.transpose(1, 2), add_vector)
-
-
-def _check_weighting(memory: Tensor, weighting: Tensor) -> None:
-    shape = tuple(weighting.shape)
-    if memory.dim() != 3 or len(shape) != 3 or (shape[0], shape[2]) != memory.shape[:2]:
-        raise ValueError(
-            f"weighting: expected shape (B, H, N) to fit memory (B, N, M) = "
-            f"{tuple(memory.shape)}, got {shape}"
-        )
-
-
-def _check_write(memory: Tensor, weighting: Tensor, name: str, vector: Tensor) -> None:
-    check_together(memory=memory, weighting=weighting, **{name: vector})
-    _check_weighting(memory, weighting)
-    expected = (*weighting.shape[:2], memory.shape[2])
-    if vector.shape != expected:
-        raise ValueError(
-            f"{name}: expected shape (B, H, M) = {expected}, got {tuple(vector.shape)}"
-        )

@@ -178,12 +178,6 @@ class NTM(nn.Module):
             self.initial_memory = nn.Parameter(torch.zeros(self.memory_shape))
         self._start()
 
-    def reset_parameters(self) -> None:
-        """Draw all weights anew, as when the machine was built."""
-        for part in (self.controller, self.heads.linear, self.output):
-            part.reset_parameters()
-        self._start()
-
     def _start(self) -> None:
         """Draw the start from which nearly every seed learns.
 
@@ -195,8 +189,6 @@ class NTM(nn.Module):
             self.initial_memory.data.copy_(rows)
             starts.look_up(self.heads)
         self.controller.reset_parameters()
-        nn.init.zeros_(self.initial_reads)
-        nn.init.zeros_(self.initial_weighting_logits)
         # About half of each head's weighting on location 0, the other half spread over the rest.
         nn.init.constant_(self.initial_weighting_logits[:, 0], math.log(self.memory_shape[0]))
 

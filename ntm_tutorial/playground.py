@@ -6,7 +6,6 @@ because a page that was opened from a disk may load nothing else.
 """
 
 import base64
-import copy
 import hashlib
 import json
 import zlib
@@ -18,9 +17,8 @@ from torch import Tensor, nn
 
 from ntm_tutorial import pretrained
 from ntm_tutorial.checks import telling
-from ntm_tutorial.evaluation import testing_seed
-from ntm_tutorial.models import FAMILIES, SequenceModel, family_of, run_traced
-from ntm_tutorial.tasks import TASKS, Task
+from ntm_tutorial.models import FAMILIES, SequenceModel, family_of
+from ntm_tutorial.tasks import TASKS
 
 PART = 2**20
 """Characters in one script; a longer text comes in several, so that a page can report progress."""
@@ -119,37 +117,3 @@ def pack(tensors: dict[str, Tensor]) -> Pack:
         "tensors": [(name, tensor.numel()) for name, tensor in tensors.items()],
         "data": base64.b64encode(flat.to(dtype).numpy().tobytes()).decode(),
     }
-
-
-@telling
-@torch.no_grad()
-def golden_case(model: nn.Module, task: Task, seed: int = 0, **difficulty: int) -> Pack:
-    """Let PyTorch compute what the browser has to compute too, in double precision as it does.
-
-    In single precision, rounding alone can move a long answer by more than the tests allow. A
-    memory that may grow has a location for each step at least, as in the browser.
-
-    Args:
-        model: of any family.
-        task: the task to draw from.
-        seed: which sequence, 0 to 2**30 - 1.
-        difficulty: such as ``length=120``.
-
-    Returns:
-        ``inputs`` (T, I), ``logits`` (T, O) and, where the model has heads, ``weightings``
-        (T, H, N), packed; those of read heads come before those of write heads.
-    """
-    generator = torch.Generator().manual_seed(testing_seed(seed))
-    inputs = task.sample(1, generator=generator, **difficulty).inputs.double()
-    machine: Any = copy.deepcopy(model).double()
-    if hasattr(machine, "at"):
-        machine = machine.at(
-            memory_locations=max(machine.settings["memory_locations"], len(inputs))
-        )
-    logits, trace = run_traced(machine, inputs)
-    case = {"inputs": inputs, "logits": logits}
-    if hasattr(trace, "write_weighting"):
-        case["weightings"] = torch.cat([trace.read_weighting, trace.write_weighting], dim=2)
-    elif hasattr(trace, "weighting"):  # one for each layer and head
-        case["weightings"] = trace.weighting.flatten(2, 3)
-    return pack(case)

@@ -334,7 +334,8 @@ _COUPLED = {"heads": 1, "base": 10.0}
 
 def _restart(task_name: str, *names: str) -> dict[str, Any]:
     """Let coupled positions start again at a task's delimiters."""
-    return {"restart": ALL_TASKS[task_name].channels(*(names or ("delimiter",)))}
+    channels = ALL_TASKS[task_name].input_channels
+    return {"restart": [channels[name].start for name in names or ("delimiter",)]}
 
 
 # All steps at once: no gradient goes through a loop, so nothing has to be held back by a large eps.

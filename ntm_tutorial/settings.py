@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from ntm_tutorial.callbacks import Average, Callback, Harden, Hold, Settle
-from ntm_tutorial.checks import whole
+from ntm_tutorial.checks import check_kind, whole
 from ntm_tutorial.evaluation import validation_episode
 from ntm_tutorial.tasks import Episode, Task
 from ntm_tutorial.tasks.base import Difficulty
@@ -310,8 +310,7 @@ def _checked(given: dict[str, Any]) -> dict[str, Any]:
         if given[name] is not None:
             found[name] = _number(name, given[name], "a number or None", lambda _: True)
     for name in ("mixed", "validation_even"):
-        if not isinstance(given[name], bool):
-            raise ValueError(f"{name}: expected True or False, got {given[name]!r}")
+        check_kind(name, given[name], bool)
     if given["optimizer"] not in OPTIMIZERS:
         raise ValueError(f"optimizer: expected one of {OPTIMIZERS}, got {given['optimizer']!r}")
     sizes, difficulty = given["memory_sizes"], given["validation_difficulty"]

@@ -159,7 +159,11 @@ def train(
     if path is not None and path.exists():
         checkpoints.load(run, path)
     forward = speed.compiled(model, run.settings.batch_size) if compile else nullcontext(model)
-    with forward as run.forward, _progress_bar(run, progress) as bar:
+    bar = tqdm(
+        total=run.settings.sequences, initial=run.seen, unit=" sequences", disable=not progress,
+        dynamic_ncols=True,
+    )  # fmt: skip
+    with forward as run.forward, bar:
         while not run.over:
             run.update()
             bar.update(run.seen - bar.n)
@@ -238,7 +242,8 @@ class Run:
         loss = self._backward(fitted(episode, self.model))
         finite = settings.optimizer.clip(self.model)
         self.skipped = 0 if finite else self.skipped + 1
-        if not finite and not self._forgiven():
+        forgiven = any(one.forgives(self) for one in self.callbacks.values())
+        if not finite and not (forgiven and self.skipped < PATIENCE):
             raise FloatingPointError(
                 f"the gradient is not finite after {self.seen} sequences; the weights are those "
                 "before this step: lower the learning rate, or go back to a checkpoint"
@@ -271,11 +276,6 @@ class Run:
             loss = loss_of(logits, episode)
             loss.backward()
         return loss
-
-    def _forgiven(self) -> bool:
-        """Tell whether a gradient that is not finite is one to skip."""
-        forgiving = any(one.forgives(self) for one in self.callbacks.values())
-        return forgiving and self.skipped < PATIENCE
 
     def validate(self) -> None:
         """Score the model on the fixed validation sequences, and remember it if it is the best."""
@@ -326,7 +326,6 @@ def check_run(model: nn.Module, task: Task, settings: Settings) -> None:
     Raises:
         ValueError: naming the setting.
     """
-    check_kind("model", model, nn.Module)
     if not any(weight.requires_grad for weight in model.parameters()):
         raise ValueError("model: expected weights to train, got none")
     for one in settings.callbacks:
@@ -339,16 +338,6 @@ def check_run(model: nn.Module, task: Task, settings: Settings) -> None:
         low, high = task.training_range[name]
         if not low <= value <= high:
             raise ValueError(f"validation_difficulty: {name} is {low} to {high}, got {value}")
-
-
-def _progress_bar(run: Run, wanted: bool) -> tqdm:
-    return tqdm(
-        total=run.settings.sequences,
-        initial=run.seen,
-        unit=" sequences",
-        disable=not wanted,
-        dynamic_ncols=True,
-    )
 
 
 def _copy(state: dict[str, Tensor]) -> dict[str, Tensor]:

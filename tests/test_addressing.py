@@ -206,7 +206,7 @@ def test_every_stage_gives_a_weighting(
 class TestBadInput:
     @each(
         ("memory", "key"),
-        [((2, 8, 4), (2, 1, 3)), ((2, 8, 4), (3, 1, 4)), ((2, 8, 4), (2, 4)), ((8, 4), (1, 4))],
+        [((2, 8, 4), (2, 1, 3)), ((2, 8, 4), (3, 1, 4)), ((2, 8, 4), (2, 4))],
     )
     def test_key(self, memory: tuple[int, ...], key: tuple[int, ...]) -> None:
         with pytest.raises(ValueError, match=r"^key: expected shape \(B, H, M\).*got \(\d"):
@@ -229,7 +229,7 @@ class TestBadInput:
 
     @each("shape", [(2, 3), (2, 1, 3), (1, 3, 3)])
     def test_shift_weighting_of_another_shape(self, shape: tuple[int, ...]) -> None:
-        with pytest.raises(ValueError, match=r"^shift_weighting: expected shape \(B, H, 2r\+1\)"):
+        with pytest.raises(ValueError, match=r"^shift_weighting: .*\(B, H, S\) = \(2, 3, "):
             shift(distribution(2, 3, 8), distribution(*shape))
 
     @each("shifts", [2, 4, 9])

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from ntm_tutorial import NTM, LSTMBaseline, NTMState, pretrained, speed
+from ntm_tutorial import NTM, LSTMBaseline, pretrained, speed
 from ntm_tutorial.addressing import cosine_similarity
 from ntm_tutorial.checks import check_number, telling, whole
 from ntm_tutorial.recipes import RECIPES
@@ -185,19 +185,3 @@ class TestTelling:
         with pytest.raises(TypeError, match="missing 1 required positional argument: 'table'"):
             self.mean()
         assert self.mean({"a": [1.0]}, at=1, b=2) == 4
-
-
-def test_reset_draws_what_a_new_model_has() -> None:
-    def draws(model: nn.Module) -> list[Tensor]:
-        return [weight.detach().clone() for weight in model.parameters()]
-
-    for kind in (machine, lambda: machine("feedforward", learned_memory=True, memory_periods=2.0),
-                 lambda: (torch.manual_seed(0), LSTMBaseline(I, O, hidden_size=5))[1]):  # fmt: skip
-        model: Any = kind()
-        fresh = draws(model)
-        for weight in model.parameters():
-            nn.init.constant_(weight, 9.0)
-        torch.manual_seed(0)
-        model.reset_parameters()
-        assert all(a.equal(b) for a, b in zip(draws(model), fresh, strict=True))
-        assert isinstance(model, LSTMBaseline) or isinstance(model.initial_state(1), NTMState)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ntm_tutorial import memory as ntm_memory
 from ntm_tutorial.models.fast_weights import RULES, FastWeights, Writes, read, write, write_all
-from ntm_tutorial.tasks import EXTENSIONS
+from ntm_tutorial.tasks import ALL_TASKS
 from ntm_tutorial.tasks.base import Episode
 from tests.each import each
 from tests.loops import Array
@@ -165,7 +165,7 @@ class TestBadInput:
     @each("how", [{"items": 0}, {"bindings": 0}, {"items": 257}])
     def test_rebinding(self, how: dict[str, Any]) -> None:
         with pytest.raises(ValueError, match=f"^{next(iter(how))}: expected at "):
-            EXTENSIONS["rebinding"].sample(2, **how)
+            ALL_TASKS["rebinding"].sample(2, **how)
 
 
 def remembered(episode: Episode, b: int) -> None:
@@ -192,7 +192,7 @@ def remembered(episode: Episode, b: int) -> None:
 
 def test_rebinding_asks_every_key_once_for_its_last_value() -> None:
     generator = torch.Generator().manual_seed(4)
-    task: Any = EXTENSIONS["rebinding"]
+    task: Any = ALL_TASKS["rebinding"]
     for how in ({}, {"items": 3, "bindings": 4}, {"items": 1, "bindings": 1}):
         episode = task.sample(20, generator=generator, **how)
         for b in range(20):
@@ -201,7 +201,7 @@ def test_rebinding_asks_every_key_once_for_its_last_value() -> None:
 
 
 def test_rebinding_shuffles_what_it_binds_and_asks() -> None:
-    episode = EXTENSIONS["rebinding"].sample(600, items=2, bindings=2)
+    episode = ALL_TASKS["rebinding"].sample(600, items=2, bindings=2)
     first, second, third, fourth = episode.inputs[:4, :, :8].unbind(0)
     same = [(a == b).all(1) for a, b in itertools.pairwise((first, second, third, fourth))]
     together = same[0].double().mean().item()  # k k l l, of six orders two

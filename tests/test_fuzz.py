@@ -148,7 +148,6 @@ def calls() -> dict[str, Call]:
         }),
         Call(sweeps.runs, {"task_name": "copy", "model_name": "lstm", "seeds": [0]}),
         Call(results.spread, {"values": [1.0, 2.0]}),
-        Call(playground.golden_case, {"model": lstm, "task": copying, "seed": 0, "length": 2}),
         Call(plots.sequence, {"rows": {"a": numbers(5, 3)}}),
         Call(plots.episode, {
             "episode": episode, "outputs": numbers(*episode.targets.shape), "index": 1,

@@ -145,16 +145,6 @@ def test_every_parameter_learns(name: str) -> None:
         assert parameter.grad.abs().sum() > 0, weight
 
 
-def test_reset_draws_a_start_as_a_new_model_has(name: str) -> None:
-    model = build(name)
-    torch.manual_seed(7)
-    fresh = FAMILIES[name].build(COPY.input_size, COPY.output_size, **sizes(name)).double()
-    torch.manual_seed(7)
-    model.float().reset_parameters()
-    for weight, value in model.double().state_dict().items():
-        torch.testing.assert_close(value, fresh.state_dict()[weight], msg=weight)
-
-
 @pytest.mark.bad_input
 def test_a_state_of_another_batch_or_model_is_refused(name: str) -> None:
     model, inputs = build(name), sequences()

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ntm_tutorial import pretrained, storage
-from ntm_tutorial.evaluation import evaluate, solved
+from ntm_tutorial.evaluation import evaluate, training_map
 from ntm_tutorial.ntm import NTM
 from ntm_tutorial.pretrained import available, load, load_file, save_file
 from ntm_tutorial.recipes import ALL_RECIPES, recipe
@@ -101,7 +101,7 @@ class TestComesTrained:
     @pytest.mark.parametrize("pair", SOLVED, ids="/".join)
     def test_every_cell_of_the_training_range_is_solved(self, pair: tuple[str, str]) -> None:
         found = load(*pair)
-        assert solved(found.model, found.task)
+        assert training_map(found.model, found.task).solved
 
 
 class TestSaveAndLoad:

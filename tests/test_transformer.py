@@ -159,15 +159,6 @@ def test_every_parameter_learns(inputs: Tensor) -> None:
         assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name
 
 
-def test_reset_draws_a_model_as_new() -> None:
-    model = made("rope", convolution=3, sink=True)
-    torch.manual_seed(5)
-    model.reset_parameters()
-    new, old = model.state_dict(), made("rope").state_dict()
-    assert not new["blocks.1.sink_value"].any()
-    assert not new["blocks.0.project.weight"].equal(old["blocks.0.project.weight"])
-
-
 class TestPositions:
     def test_without_a_code_the_order_of_the_past_is_unknown(self, inputs: Tensor) -> None:
         model = made("none", layers=1)

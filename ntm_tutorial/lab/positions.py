@@ -57,7 +57,8 @@ class Machine:
     @property
     def network(self) -> dict[str, Any]:
         """Keyword arguments of ``Transformer``."""
-        restart = self.task.channels("delimiter") if self.positions == "coupled" else []
+        first = self.task.input_channels["delimiter"].start
+        restart = [first] if self.positions == "coupled" else []
         return NETWORK | {"positions": self.positions, "restart": restart}
 
     @property

@@ -102,10 +102,6 @@ def _layers(layers: Iterable[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
     }
 
 
-def _empty(_: Any) -> dict[str, Tensor]:
-    return {}
-
-
 _REPAIRS = ("masked", "deallocate", "sharp")
 _OF_NTMS: dict[str, Any] = {"compiles": True, "start": _ntm_start}
 _OF_DNCS: dict[str, Any] = {"beyond": True, "start": lambda state: _layers(state.controller)}
@@ -126,9 +122,9 @@ FAMILIES: dict[str, Family] = {
         Family("transformer-none", "Transformer, no positions", Transformer, {"positions": "none"},
                "#666633", "h", (0, (2, 1)), beyond=True),
         Family("transformer-rope", "Transformer, RoPE", Transformer, {"positions": "rope"},
-               "#a6761d", "X", (0, (5, 1, 1, 1)), beyond=True, start=_empty),
+               "#a6761d", "X", (0, (5, 1, 1, 1)), beyond=True, start=lambda _: {}),
         Family("transformer-coupled", "Transformer, coupled positions", Transformer,
-               {"positions": "coupled"}, "#882255", "<", beyond=True, start=_empty),
+               {"positions": "coupled"}, "#882255", "<", beyond=True, start=lambda _: {}),
         Family("linear-attention", "Linear attention", FastWeights, {"rule": "add"}, "#cc79a7",
                "v", (0, (1, 1)), beyond=True),
         Family("delta", "Delta rule", FastWeights, {"rule": "delta"}, "#009e73", "D", beyond=True),

@@ -18,6 +18,7 @@ from ntm_tutorial import addressing
 from ntm_tutorial import memory as memory_ops
 from ntm_tutorial.checks import (
     check_inputs,
+    check_kind,
     check_positive,
     check_state,
     check_together,
@@ -227,8 +228,7 @@ class DNC(nn.Module):
         )  # fmt: skip
         repairs = {"masked": masked, "deallocate": deallocate, "sharp": sharp}
         for name, value in repairs.items():
-            if not isinstance(value, bool):
-                raise ValueError(f"{name}: expected a bool, got {value!r}")
+            check_kind(name, value, bool)
         if controller not in CONTROLLERS:
             raise ValueError(
                 f"controller: expected one of {sorted(CONTROLLERS)}, got {controller!r}"
@@ -243,12 +243,6 @@ class DNC(nn.Module):
         self.groups = _groups(self.settings)
         self.instruct = nn.Linear(size, sum(_width(group) for group in self.groups))
         self.output = nn.Linear(size + reads_size, self.output_size)
-        self._start()
-
-    def reset_parameters(self) -> None:
-        """Draw all weights anew, as when the machine was built."""
-        for part in (self.controller, self.instruct, self.output):
-            part.reset_parameters()
         self._start()
 
     def _start(self) -> None:
@@ -441,12 +435,8 @@ def _width(group: Group) -> int:
     return sum(heads * size for heads, size in group.values())
 
 
-def _as_it_is(values: Tensor) -> Tensor:
-    return values
-
-
-def _one_plus(values: Tensor) -> Tensor:
-    return 1 + softplus(values)
-
-
-_SQUASH: tuple[Callable[[Tensor], Tensor], ...] = (_as_it_is, torch.sigmoid, _one_plus)
+_SQUASH: tuple[Callable[[Tensor], Tensor], ...] = (
+    lambda values: values,
+    torch.sigmoid,
+    lambda values: 1 + softplus(values),
+)

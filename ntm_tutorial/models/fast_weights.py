@@ -206,17 +206,7 @@ class _Layer(nn.Module):
             nn.GELU(),
             nn.Linear(2 * width, width),
         )
-        self.remember()
-
-    def reset_parameters(self) -> None:
-        for part in self.modules():
-            if isinstance(part, nn.Linear | nn.Conv1d | nn.LayerNorm):
-                part.reset_parameters()
-        self.remember()
-
-    def remember(self) -> None:
-        """Set the bias of alpha, where there is one, so that what is written lasts a while."""
-        if self.alpha is not None:
+        if self.alpha is not None:  # what is written lasts a while
             nn.init.constant_(self.alpha.bias, KEPT)
 
     def forward(
@@ -291,12 +281,6 @@ class FastWeights(nn.Module):
         )
         self.norm = nn.LayerNorm(width)
         self.output = nn.Linear(width, self.output_size)
-
-    def reset_parameters(self) -> None:
-        """Draw all weights anew, as when the model was built."""
-        parts: list[Any] = [self.input, *self.layers, self.norm, self.output]
-        for part in parts:
-            part.reset_parameters()
 
     def initial_state(self, batch_size: int) -> FastWeightsState:
         """Return the first state, all zeros: empty memories, and nothing heard before.

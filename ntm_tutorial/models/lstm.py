@@ -41,13 +41,6 @@ class LSTMBaseline(nn.Module):
         self.initial_hidden = nn.Parameter(torch.zeros(layers, 1, hidden_size))
         self.initial_cell = nn.Parameter(torch.zeros(layers, 1, hidden_size))
 
-    def reset_parameters(self) -> None:
-        """Draw all weights anew, as when the model was built."""
-        for part in (*self.layers, self.output):
-            part.reset_parameters()
-        nn.init.zeros_(self.initial_hidden)
-        nn.init.zeros_(self.initial_cell)
-
     def initial_state(self, batch_size: int) -> LSTMState:
         """Return the learned first state, one copy per sequence: each (layers, B, hidden).
 

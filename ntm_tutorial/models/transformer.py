@@ -150,11 +150,6 @@ class Transformer(nn.Module):
         if positions == "half-windowed" and heads % 2:
             raise ValueError(f"heads: expected an even number of half-windowed ones, got {heads}")
 
-    def reset_parameters(self) -> None:
-        """Draw all weights anew, as when the model was built."""
-        for part in (self.embed, *self.blocks, self.norm, self.output):
-            part.reset_parameters()
-
     def initial_state(self, batch_size: int) -> TransformerState:
         """Return an empty memory.
 
@@ -279,16 +274,6 @@ class Block(nn.Module):
         self.perceptron = nn.Sequential(
             nn.LayerNorm(width), nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
         )
-
-    def reset_parameters(self) -> None:
-        """Draw all weights anew; a sink starts as a row of zeros."""
-        for part in self.modules():
-            reset: Any = getattr(part, "reset_parameters", None)
-            if part is not self and reset is not None:
-                reset()
-        for name, weight in self.named_parameters(recurse=False):
-            assert name.startswith("sink")
-            nn.init.zeros_(weight)
 
     def forward(
         self,

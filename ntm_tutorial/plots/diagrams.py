@@ -390,4 +390,4 @@ def _cells(axis: Axes, values: Tensor, left: float, bottom: float, side: float, 
     axis.vlines([left + i * side for i in range(1, columns)], bottom, top, **lines)
     if numbers:
         box = (left, top, columns * side, -rows * side)
-        write_numbers(axis, values.T.numpy(), scale, box, 8.0)
+        write_numbers(axis, values.T.double().numpy(), scale, box, 8.0)

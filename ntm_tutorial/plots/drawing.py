@@ -72,8 +72,8 @@ def draw_cells(axis: Axes, values: Array, scale: Scale, cell: float) -> None:
 def write_numbers(axis: Axes, values: Array, scale: Scale, box: Box, size: float) -> None:
     """Write values (across, down) into the cells of a box, dark on light and light on dark."""
     (x, y, *room), mappable = box, mappable_for(scale)
-    for place, value in np.ndenumerate(values):
-        right, below = np.divide(room, values.shape) * np.add(place, 0.5)
+    for (row, column), value in np.ndenumerate(values.T):
+        right, below = np.divide(room, values.shape) * np.add((column, row), 0.5)
         axis.text(x + right, y + below, short(value), ha="center", va="center", size=size, zorder=5,
                   color=INK if is_light(mappable, value) else "white")  # fmt: skip
 
@@ -119,7 +119,7 @@ class Page:
 def canvas(height: float) -> tuple[Page, Axes]:
     """Open a page with one pair of axes that measures in inches."""
     page = Page(height)
-    axis = page.axes(0, 0, WIDTH, height)
+    axis = page.axes(0.0, 0.0, WIDTH, height)
     axis.set(xlim=(0, WIDTH), ylim=(0, height))
     axis.set_axis_off()
     return page, axis

@@ -275,7 +275,8 @@ def matrices(
         axis.set_xticks(range(across) if across <= 12 else few_ticks(across))
         axis.set_yticks(range(down) if down <= 20 else few_ticks(down))
         if numbers:
-            write_numbers(axis, array.T, own, (-0.5, -0.5, across, down), min(8.5, 18 * cell))
+            box = (-0.5, -0.5, float(across), float(down))
+            write_numbers(axis, array.T, own, box, min(8.5, 18 * cell))
     axes[0].set_ylabel(row_label)
     colour_bar(figure, scale, "value", ax=axes, aspect=12, pad=0.02, fraction=0.05)
     return figure

@@ -56,7 +56,7 @@ def sorting(episode: Episode, index: int = 0) -> Figure:
     tall, bars, between = bits * 0.1, 0.75, 1.1
     height = 0.5 + bars + 2 * tall + between + 0.5
     page = Page(height)
-    scale = Scale(SIGNED, -1, 1)
+    scale = Scale(SIGNED, -1.0, 1.0)
     colours = mappable_for(scale).to_rgba(priorities)
     top = page.axes(left, height - 0.4 - bars, cell * items, bars)
     top.bar(range(items), priorities, width=0.7, color=colours)

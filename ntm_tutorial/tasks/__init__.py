@@ -16,12 +16,9 @@ TASKS: dict[str, Task] = {
 }
 """The five tasks, by name. The names are those of the files, with hyphens, as in "repeat-copy"."""
 
-EXTENSIONS: dict[str, Task] = {
+ALL_TASKS: dict[str, Task] = TASKS | {
     task.name: task for task in (Ticks(), Fed(TASKS["copy"]), Rebinding())
 }
-"""Tasks that the paper does not have, by name."""
-
-ALL_TASKS = TASKS | EXTENSIONS
 """The paper's tasks, then ours."""
 
-__all__ = ["ALL_TASKS", "EXTENSIONS", "TASKS", "Episode", "Task"]
+__all__ = ["ALL_TASKS", "TASKS", "Episode", "Task"]

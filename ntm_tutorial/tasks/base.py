@@ -92,18 +92,6 @@ class Task(ABC):
     def sample(self, batch_size: int, *, generator: Generator | None = None) -> Episode:
         """Draw a batch of fresh random sequences."""
 
-    def channels(self, *names: str) -> list[int]:
-        """List the numbers of input channels that are called so, such as ``"delimiter"``.
-
-        Raises:
-            ValueError: if there is no such channel.
-        """
-        for name in names:
-            if name not in self.input_channels:
-                raise ValueError(f"name: expected one of {list(self.input_channels)}, got {name!r}")
-        parts = (self.input_channels[name].indices(self.input_size) for name in names)
-        return [number for part in parts for number in range(*part)]
-
     def draw(
         self,
         batch_size: int | None = None,

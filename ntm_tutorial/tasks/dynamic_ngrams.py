@@ -50,10 +50,10 @@ class DynamicNGrams(Task):
         table = _draw_table(batch_size, generator)
         thresholds = random_numbers(longest, batch_size, generator=generator)
         bits = random_bits(longest, batch_size, generator=generator)
-        context = _first_context(bits)
+        context = contexts(bits[:CONTEXT])[-1]
         for t in range(CONTEXT, longest):
             bits[t] = thresholds[t] < table.gather(1, context.unsqueeze(1)).squeeze(1)
-            context = _next_context(context, bits[t])
+            context = (2 * context + bits[t].long()) % 2**CONTEXT  # oldest out, newest in
 
         time = torch.arange(longest - 1).unsqueeze(1)
         known = time < lengths - 1
@@ -137,16 +137,3 @@ def _draw_table(batch_size: int, generator: Generator | None) -> Float[Tensor, "
     """Draw from Beta(1/2, 1/2), which is the law of sin^2 of a uniform angle."""
     angle = random_numbers(batch_size, 2**CONTEXT, generator=generator) * (torch.pi / 2)
     return angle.sin().square()
-
-
-def _first_context(bits: Tensor) -> Int[Tensor, "B"]:
-    """Read the first five bits as a number, the latest bit last."""
-    context = torch.zeros_like(bits[0], dtype=torch.long)
-    for bit in bits[:CONTEXT]:
-        context = _next_context(context, bit)
-    return context
-
-
-def _next_context(context: Int[Tensor, "B"], bit: Tensor) -> Int[Tensor, "B"]:
-    """Drop the oldest bit and take in the newest."""
-    return (2 * context + bit.long()) % 2**CONTEXT

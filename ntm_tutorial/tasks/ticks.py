@@ -21,7 +21,6 @@ class Ticks(RepeatCopy):
     """
 
     name = "repeat-copy-ticks"
-    input_channels = RepeatCopy.input_channels | {"repeats": slice(RepeatCopy.bits + 1, None)}
 
     def _pause(self, counts: Int[Tensor, "B"]) -> Int[Tensor, "B"]:
         return counts

@@ -3,7 +3,6 @@
 import html
 from typing import Any
 
-import ipywidgets
 import torch
 from torch import Tensor
 
@@ -17,7 +16,6 @@ from ntm_tutorial.tasks.repeat_copy import RepeatCopy
 from ntm_tutorial.widgets.explorer import (
     Drawing,
     Explorer,
-    make_control,
     make_slider,
     paragraphs,
     plain_text,
@@ -27,34 +25,28 @@ from ntm_tutorial.widgets.explorer import (
 from ntm_tutorial.widgets.shelf import Models, Shelf, focus_of, run_lanes, wrong_per_step
 
 
-def copy_explorer(
-    models: Models = None, sequence: Any = None, *, length: int = 20, longest: int = 120
-) -> Explorer:
+def copy_explorer(models: Models = None, sequence: Any = None, *, length: int = 20) -> Explorer:
     """Copy random sequences of any length, with any of the models.
 
     Args:
         models: your own, by name, beside those that come trained.
         sequence: your own vectors (L, 8), zeros and ones; they have the sequence number 0.
         length: the length to start with.
-        longest: the end of the length slider.
 
     Raises:
         ValueError: if a model is none, or the sequence is not made of bits.
     """
-    shelf, own = Shelf("copy", models), own_vectors(sequence, Copy.bits)
-    length, longest = (length, longest) if own is None else (len(own), max(longest, len(own)))
+    shelf, own = Shelf("copy", models), own_bits(sequence, (Copy.bits,))
+    length = length if own is None else len(own)
 
     def draw(length: int, model: str, number: int) -> Drawing:
         return _draw_copy(shelf, numbered_episode("copy", own, number, length), model)
 
     number, button = sequence_number()
     tip = "How many vectors to copy; the models were trained on 1 to 20"
-    options = [(shelf.label(name), name) for name in shelf.names]
     controls = {
-        "length": make_slider("Length", tip, length, 1, longest),
-        "model": make_control(
-            ipywidgets.Dropdown, "Model", "Who copies", shelf.names[0], options=options
-        ),
+        "length": make_slider("Length", tip, length, 1, max(120, length)),
+        "model": shelf.choice(shelf.names, "Model", "Who copies"),
         "number": number,
     }
     return Explorer(draw, controls, row_of(controls, number=[button]))
@@ -84,13 +76,7 @@ def _draw_copy(shelf: Shelf, episode: Episode, name: str) -> Drawing:
 
 
 def repeat_copy_explorer(
-    models: Models = None,
-    sequence: Any = None,
-    *,
-    length: int = 10,
-    repeats: int = 20,
-    longest: int = 30,
-    most: int = 30,
+    models: Models = None, sequence: Any = None, *, length: int = 10, repeats: int = 20
 ) -> Explorer:
     """Repeat sequences of any length any number of times, and walk through an NTM's memory.
 
@@ -101,28 +87,23 @@ def repeat_copy_explorer(
         sequence: your own vectors (L, 8), zeros and ones; they have the sequence number 0.
         length: the length to start with.
         repeats: the repeats to start with.
-        longest: the end of the length slider.
-        most: the end of the repeats slider.
 
     Raises:
         ValueError: if a model is none, or the sequence is not made of bits.
     """
-    shelf, own = Shelf("repeat-copy", models), own_vectors(sequence, RepeatCopy.bits)
-    length, longest = (length, longest) if own is None else (len(own), max(longest, len(own)))
+    shelf, own = Shelf("repeat-copy", models), own_bits(sequence, (RepeatCopy.bits,))
+    length = length if own is None else len(own)
 
     def draw(length: int, repeats: int, models: tuple[str, ...], number: int, step: int) -> Drawing:
         episode = numbered_episode("repeat-copy", own, number, length, repeats)
         return _draw_repeat_copy(shelf, episode, models, min(step, len(episode.inputs) - 1))
 
     number, button = sequence_number()
-    tips = "The models were trained on 1 to 10"
-    shown = "The memory is that of the first NTM shown"
+    tips, most = "The models were trained on 1 to 10", max(30, repeats)
     controls = {
-        "length": make_slider("Length", f"Vectors to copy. {tips}", length, 1, longest),
+        "length": make_slider("Length", f"Vectors to copy. {tips}", length, 1, max(30, length)),
         "repeats": make_slider("Repeats", f"How often to copy them. {tips}", repeats, 1, most),
-        "models": make_control(
-            ipywidgets.Dropdown, "Models", shown, (shelf.first,), options=shelf.groups()
-        ),
+        "models": shelf.choices(),
         "number": number,
         "step": make_slider(
             "Step", "Which step's memory to show", length + 1, 0, length * (repeats + 1) + 1
@@ -136,15 +117,15 @@ def _draw_repeat_copy(shelf: Shelf, episode: Episode, names: tuple[str, ...], st
     bits_and_delimiter = episode.inputs[:, 0, : RepeatCopy.bits + 1]
     panels = [("inputs", bits_and_delimiter), ("targets", episode.targets[:, 0])]
 
-    def inside(label: str, _: NTMTrace, tape: plots.Tape) -> list[str]:
-        where = f"{_phase(step, length, repeats)}; {focus_of(tape)}"
+    def inside(label: str, trace: NTMTrace) -> list[str]:
+        where = f"{_phase(step, length, repeats)}; {focus_of(trace, step)}"
         return [f"Memory of {label} after step {step}, {where}."]
 
     found = run_lanes(shelf, names, episode, step, _repeat_score, inside)
     seen = f"Length {length}, repeats {repeats}. Inputs, targets and outputs. "
     figure = plots.timeline(panels + found.panels, step=step, tape=found.tape)
     alt, words = plain_text(seen, found.words), paragraphs(found.words)
-    return Drawing(figure, alt, words, steps=len(episode.inputs))
+    return Drawing(figure, alt, words, ends={"step": len(episode.inputs) - 1})
 
 
 def _repeat_score(logits: Tensor, episode: Episode) -> str:
@@ -174,23 +155,23 @@ def _phase(step: int, length: int, repeats: int) -> str:
     return f"repetition {repetition + 1} of {repeats}, vector {vector + 1} of {length}"
 
 
-def own_vectors(sequence: Any, bits: int) -> Tensor | None:
-    """Return a reader's own vectors (L, bits).
+def own_bits(sequence: Any, shape: tuple[int, ...], least: int = 1) -> Tensor | None:
+    """Return a reader's own vectors or items, each of a shape, ``least`` of them or more.
 
     Raises:
         ValueError: if they are not of that shape, or not of zeros and ones.
     """
     if sequence is None:
         return None
-    vectors = torch.as_tensor(sequence).detach().cpu().float()
-    if vectors.dim() == 3 and vectors.shape[1] == 1:
-        vectors = vectors[:, 0]
-    if vectors.dim() != 2 or vectors.shape[1] != bits or len(vectors) == 0:
-        shape = tuple(vectors.shape)
-        raise ValueError(f"sequence: expected vectors of {bits} bits, (L, {bits}), got {shape}")
-    if not bool(((vectors == 0) | (vectors == 1)).all()):
+    bits = torch.as_tensor(sequence).detach().cpu().float()
+    if bits.dim() == len(shape) + 2 and bits.shape[1] == 1:
+        bits = bits[:, 0]
+    if bits.shape[1:] != shape or len(bits) < least:
+        allowed, given = ", ".join(map(str, ("L", *shape))), tuple(bits.shape)
+        raise ValueError(f"sequence: expected shape ({allowed}), L at least {least}, got {given}")
+    if not bool(((bits == 0) | (bits == 1)).all()):
         raise ValueError("sequence: expected zeros and ones")
-    return vectors
+    return bits
 
 
 def numbered_episode(

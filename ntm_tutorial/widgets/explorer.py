@@ -24,7 +24,6 @@ class Drawing(NamedTuple):
         figure: the picture.
         alt: what it shows, for a reader who cannot see it.
         words: its numbers, as HTML.
-        steps: how many steps there are to choose from, where there is a choice.
         ends: where a slider ends earlier than it otherwise would: its setting, and the highest
             value that there is.
     """
@@ -32,7 +31,6 @@ class Drawing(NamedTuple):
     figure: Figure
     alt: str
     words: str
-    steps: int | None = None
     ends: Mapping[str, int] = MappingProxyType({})
 
 
@@ -106,9 +104,8 @@ class Explorer(ipywidgets.VBox):
 
         What was chosen beyond the end comes back when there is room for it; tell whether it did.
         """
-        last = {} if drawing.steps is None else {"step": drawing.steps - 1}
         is_back, self.is_quiet = False, True
-        for name, most in {**last, **drawing.ends}.items():
+        for name, most in drawing.ends.items():
             control = self.controls[name]
             chosen = now = control.value
             if now == control.max:  # perhaps not by the reader

@@ -51,7 +51,6 @@ def ngrams_explorer(models: Models = None, sequence: Any = None) -> Explorer:
         values = parse_bits(bits)
         return _draw_ngrams(shelf, values, min(step, len(values) - 1), memory)
 
-    options = [(shelf.label(name), name) for name in shelf.names[:-1]]
     seen = "The last bit seen; predicted is the next"
     controls = {
         "bits": make_control(
@@ -59,9 +58,7 @@ def ngrams_explorer(models: Models = None, sequence: Any = None) -> Explorer:
             _spaced(start),
         ),
         "step": make_slider("Step", seen, len(start) // 2, 0, len(start) - 1),
-        "memory": make_control(
-            ipywidgets.Dropdown, "Memory of", "Whose memory to show", options[0][1], options=options
-        ),
+        "memory": shelf.choice(shelf.names[:-1], "Memory of", "Whose memory to show"),
     }  # fmt: skip
     field, step = controls["bits"], controls["step"]
     field.layout.width = "min(100%, 60em)"
@@ -126,13 +123,14 @@ def _draw_ngrams(shelf: Shelf, bits: Tensor, step: int, memory: str) -> Drawing:
         predictions[label] = panels[-1][1][:, 0]
         if name == memory and run.trace is not None:
             weightings, tape = tape_at(run.trace, step)
-            words.append(f"{html.escape(label)}: {focus_of(tape)}. {_again(run.trace, bits, step)}")
+            focus = focus_of(run.trace, step)
+            words.append(f"{html.escape(label)}: {focus}. {_again(run.trace, bits, step)}")
         elif name == memory:
             words.append(f"{html.escape(label)} has no memory to look into.")
     words = [_counted(bits, step), _compared(predictions, bits, step), *words]
     alt = plain_text("The bits, and the probability of a 1 as next bit by each model. ", words)
     figure = plots.timeline(panels + weightings, step=step, tape=tape)
-    return Drawing(figure, alt, paragraphs(words), steps=len(bits))
+    return Drawing(figure, alt, paragraphs(words), ends={"step": len(bits) - 1})
 
 
 def _counted(bits: Tensor, step: int) -> str:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import ipywidgets
 import torch
 from torch import Tensor
 
@@ -12,17 +11,17 @@ from ntm_tutorial.evaluation import testing_seed, wrong_bits
 from ntm_tutorial.ntm import NTMTrace
 from ntm_tutorial.tasks import Episode
 from ntm_tutorial.tasks.associative_recall import AssociativeRecall
+from ntm_tutorial.widgets.copying import own_bits
 from ntm_tutorial.widgets.explorer import (
     Drawing,
     Explorer,
-    make_control,
     make_slider,
     paragraphs,
     plain_text,
     row_of,
     sequence_number,
 )
-from ntm_tutorial.widgets.shelf import Models, Shelf, run_lanes
+from ntm_tutorial.widgets.shelf import Models, Shelf, focus_of, run_lanes
 
 SPAN = AssociativeRecall.item_length + 1
 """Steps from one delimiter to the next."""
@@ -32,7 +31,7 @@ BLURRED = 0.5
 
 
 def associative_recall_explorer(
-    models: Models = None, sequence: Any = None, *, items: int = 6, most: int = 20
+    models: Models = None, sequence: Any = None, *, items: int = 6
 ) -> Explorer:
     """Show a list of items, query one, and follow the heads from it to the next.
 
@@ -42,28 +41,26 @@ def associative_recall_explorer(
         models: your own, by name, beside those that come trained.
         sequence: your own items (K, 3, 6), zeros and ones; they have the sequence number 0.
         items: the number of items to start with, at least 2.
-        most: the end of the items slider.
 
     Raises:
         ValueError: if a model is none, or the items are not made of bits or fewer than two.
     """
-    shelf, own = Shelf("associative-recall", models), _own_items(sequence)
-    items, most = (items, most) if own is None else (len(own), max(most, len(own)))
+    shelf = Shelf("associative-recall", models)
+    own = own_bits(sequence, (AssociativeRecall.item_length, AssociativeRecall.bits), least=2)
+    items = items if own is None else len(own)
+    most = max(20, items)
 
     def draw(items: int, query: int, models: tuple[str, ...], number: int, step: int) -> Drawing:
         episode = numbered_list(own, number, items, query)
         return _draw_recall(shelf, episode, query, models, step)
 
     number, button = sequence_number()
-    shown = "The memory is that of the first NTM shown"
     controls = {
         "items": make_slider("Items", "The models were trained on 2 to 6", items, 2, most),
         "query": make_slider(
             "Query item", "Which item to ask; the answer is the next", (items + 1) // 2, 1, most - 1
         ),
-        "models": make_control(
-            ipywidgets.Dropdown, "Models", shown, (shelf.first,), options=shelf.groups()
-        ),
+        "models": shelf.choices(),
         "number": number,
         "step": make_slider(
             "Step", "Which step's memory to show", SPAN * (items + 1) + 1, 0, SPAN * (most + 2) - 1
@@ -79,16 +76,16 @@ def _draw_recall(
     query, step = min(query, items - 1), min(step, len(episode.inputs) - 1)
     panels = [("inputs", episode.inputs[:, 0]), ("targets", episode.targets[:, 0])]
 
-    def inside(label: str, trace: NTMTrace, _: plots.Tape) -> list[str]:
-        where = f"{phase(step, items)}; {_foci(trace, step)}"
+    def inside(label: str, trace: NTMTrace) -> list[str]:
+        where = f"{phase(step, items)}; {focus_of(trace, step)}"
         return [f"Memory of {label} after step {step}, {where}.", _path(trace, items)]
 
     found = run_lanes(shelf, names, episode, step, _recall_score, inside)
     words = [f"Item {query} of {items} is asked: item {query + 1} is due.", *found.words]
     alt = plain_text(f"A list of {items} items. Inputs, targets and outputs. ", words)
     figure = plots.timeline(panels + found.panels, step=step, tape=found.tape)
-    steps = len(episode.inputs)
-    return Drawing(figure, alt, paragraphs(words), steps=steps, ends={"query": items - 1})
+    ends = {"step": len(episode.inputs) - 1, "query": items - 1}
+    return Drawing(figure, alt, paragraphs(words), ends)
 
 
 def _recall_score(logits: Tensor, episode: Episode) -> str:
@@ -100,16 +97,6 @@ def _recall_score(logits: Tensor, episode: Episode) -> str:
     nearest = int(away.argmin())
     closest = f"The answer is nearest to item {nearest + 1}, {int(away[nearest])} bits away."
     return f"{wrong} of {answer.numel()} bits wrong. {closest}"
-
-
-def _foci(trace: NTMTrace, step: int) -> str:
-    """Say where each head stands."""
-    parts = []
-    for kind, heads in (("write", trace.write_weighting), ("read", trace.read_weighting)):
-        tops = [head.max(-1) for head in heads[step, 0]]
-        places = ", ".join(f"weight {weight:.2f} on location {place}" for weight, place in tops)
-        parts.append(f"{kind} head{'s' * (len(tops) > 1)}: {places}")
-    return "; ".join(parts)
 
 
 def _path(trace: NTMTrace, items: int) -> str:
@@ -141,21 +128,6 @@ def _listed(inputs: Tensor, items: int) -> Tensor:
     """Return the items of a single sequence (K, 3, 6)."""
     blocks = inputs[: SPAN * items, 0, : AssociativeRecall.bits].unflatten(0, (items, SPAN))
     return blocks[:, 1:]
-
-
-def _own_items(sequence: Any) -> Tensor | None:
-    """Return a reader's own items (K, 3, 6)."""
-    if sequence is None:
-        return None
-    items = torch.as_tensor(sequence).detach().cpu().float()
-    shape = (AssociativeRecall.item_length, AssociativeRecall.bits)
-    if items.dim() != 3 or items.shape[1:] != shape or len(items) < 2:
-        raise ValueError(
-            f"sequence: expected two items or more, (K, 3, 6), got {tuple(items.shape)}"
-        )
-    if not bool(((items == 0) | (items == 1)).all()):
-        raise ValueError("sequence: expected zeros and ones")
-    return items
 
 
 def numbered_list(own: Tensor | None, number: int, items: int, query: int) -> Episode:

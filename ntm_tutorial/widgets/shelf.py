@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
+import ipywidgets
 import torch
 from torch import Tensor, nn
 
@@ -14,7 +15,7 @@ from ntm_tutorial.models import FAMILIES, FIRST, run_traced
 from ntm_tutorial.ntm import NTMTrace
 from ntm_tutorial.recipes import RECIPES
 from ntm_tutorial.tasks import TASKS, Episode
-from ntm_tutorial.widgets.explorer import sentence
+from ntm_tutorial.widgets.explorer import make_control, sentence
 
 Models = Mapping[str, nn.Module | pretrained.Pretrained] | None
 """A reader's own models, by name."""
@@ -52,17 +53,22 @@ class Shelf:
         """Write a model's name out."""
         return plots.LABELS.get(name, name)
 
-    def groups(self) -> list[tuple[str, tuple[str, ...]]]:
-        """List what can be shown at once: each model, each beside the baseline, and all of them."""
-        alone = [(self.label(name), (name,)) for name in self.names]
+    def choice(self, names: Sequence[str], description: str, tip: str) -> ipywidgets.Dropdown:
+        """Make a control that chooses one model, at first the reader's first, or the first."""
+        options = [(self.label(name), name) for name in names]
+        first = next((name for name in self.own if name in names), names[0])
+        return make_control(ipywidgets.Dropdown, description, tip, first, options=options)
+
+    def choices(self) -> ipywidgets.Dropdown:
+        """Make a control that chooses models: each, each beside the baseline, or all of them."""
         rows = [name for name in self.names if name in FAMILIES and FAMILIES[name].baseline]
-        beside = [
-            (f"{self.label(name)}; {self.label(row)}", (name, row))
-            for row in rows
-            for name in self.names
-            if name != row
-        ]
-        return [*alone, *beside, ("all of them", self.names)]
+        beside = [(name, row) for row in rows for name in self.names if name != row]
+        groups = [*((name,) for name in self.names), *beside]
+        options = [("; ".join(map(self.label, group)), group) for group in groups]
+        return make_control(
+            ipywidgets.Dropdown, "Models", "The memory is that of the first NTM shown",
+            (self.first,), options=[*options, ("all of them", self.names)],
+        )  # fmt: skip
 
     def run(self, name: str, inputs: Tensor) -> Run | str:
         """Run a model on one sequence (T, 1, I); if that fails, say so in a sentence of HTML."""
@@ -120,7 +126,7 @@ def run_lanes(
     episode: Episode,
     step: int,
     score: Callable[[Tensor, Episode], str],
-    inside: Callable[[str, NTMTrace, plots.Tape], list[str]],
+    inside: Callable[[str, NTMTrace], list[str]],
 ) -> Lanes:
     """Run models on a single sequence; what went wrong with one is told in its place.
 
@@ -130,7 +136,7 @@ def run_lanes(
         episode: the sequence.
         step: which step's memory to show.
         score: says how good an answer is, from its logits (T, 1, O).
-        inside: says what there is to see inside the first NTM, from its name, trace and tape.
+        inside: says what there is to see inside the first NTM, from its name and trace.
     """
     panels, weightings = list[tuple[str, Tensor]](), list[tuple[str, Tensor]]()
     words, tape = list[str](), None
@@ -144,7 +150,7 @@ def run_lanes(
         words.append(f"<b>{html.escape(label)}</b>: {score(run.logits, episode)}")
         if run.trace is not None and tape is None:
             weightings, tape = tape_at(run.trace, step)
-            words += inside(html.escape(label), run.trace, tape)
+            words += inside(html.escape(label), run.trace)
         elif len(names) == 1:
             words.append("There is no memory to walk through: for that, choose an NTM.")
     return Lanes(panels + weightings, words, tape)
@@ -170,10 +176,11 @@ def tape_at(trace: NTMTrace, step: int) -> tuple[list[tuple[str, Tensor]], plots
     return [(f"{name}, {span}", panel) for name, panel in panels], tape
 
 
-def focus_of(tape: plots.Tape) -> str:
-    """Say where the heads of a tape are."""
-    places = []
-    for name, weights in (("write", tape.write), ("read", tape.read)):
-        weight, location = weights.max(0)
-        places.append(f"{name} head: weight {weight:.2f} on location {location}")
-    return "; ".join(places)
+def focus_of(trace: NTMTrace, step: int) -> str:
+    """Say where each head stands."""
+    parts = []
+    for kind, heads in (("write", trace.write_weighting), ("read", trace.read_weighting)):
+        tops = [head.max(-1) for head in heads[step, 0]]
+        places = ", ".join(f"weight {weight:.2f} on location {place}" for weight, place in tops)
+        parts.append(f"{kind} head{'s' * (len(tops) > 1)}: {places}")
+    return "; ".join(parts)

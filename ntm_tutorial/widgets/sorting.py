@@ -15,7 +15,7 @@ from ntm_tutorial.evaluation import testing_seed, wrong_bits
 from ntm_tutorial.ntm import NTMTrace
 from ntm_tutorial.tasks import Episode
 from ntm_tutorial.tasks.priority_sort import PrioritySort, arrange
-from ntm_tutorial.widgets.copying import own_vectors
+from ntm_tutorial.widgets.copying import own_bits
 from ntm_tutorial.widgets.explorer import (
     Drawing,
     Explorer,
@@ -58,7 +58,7 @@ def priority_sort_explorer(
         ValueError: if a model is none, the sequence is not made of bits, there are too many or too
             few vectors, or the priorities do not fit them.
     """
-    shelf, own = Shelf("priority-sort", models), own_vectors(sequence, PrioritySort.bits)
+    shelf, own = Shelf("priority-sort", models), own_bits(sequence, (PrioritySort.bits,))
     items = PrioritySort.training_range["items"][0] if own is None else len(own)
     if not 2 <= items <= 40:
         raise ValueError(f"sequence: expected 2 to 40 vectors, got {items}")
@@ -72,12 +72,9 @@ def priority_sort_explorer(
         episode = arrange(start(number)[0][:, None], set_to[:, None], round(0.8 * items))
         return _draw_sort(shelf, episode, model, step)
 
-    options = [(shelf.label(name), name) for name in shelf.names]
     number, button = sequence_number()
     controls = {
-        "model": make_control(
-            ipywidgets.Dropdown, "Model", "Who sorts", shelf.names[0], options=options
-        ),
+        "model": shelf.choice(shelf.names, "Model", "Who sorts"),
         "number": number,
         "step": make_slider("Step", "Which step's memory to show", items, 0,
                             items + round(0.8 * items)),
@@ -163,8 +160,8 @@ def _draw_sort(shelf: Shelf, episode: Episode, name: str, step: int) -> Drawing:
     listed = ", ".join(str(item + 1) for item in order)
     words = [f"Vectors by number, from the highest priority to the lowest: {listed}."]
 
-    def inside(_: str, trace: NTMTrace, tape: plots.Tape) -> list[str]:
-        where = f"After step {step}, {_phase(step, items)}; {focus_of(tape)}."
+    def inside(_: str, trace: NTMTrace) -> list[str]:
+        where = f"After step {step}, {_phase(step, items)}; {focus_of(trace, step)}."
         return [_written(trace, priorities, order), where]
 
     found = run_lanes(shelf, [name], episode, step, _score, inside)
