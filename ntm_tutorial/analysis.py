@@ -205,6 +205,7 @@ def unroll(locations: Int[Tensor, "*any"], count: int) -> Int[Tensor, "*any"]:
     """Cut the ring of memory locations in its widest unused stretch, so that neighbours are near.
 
     What lies beyond location ``count - 1`` is counted on: 126, 127, 0, 1 become 126, 127, 128, 129.
+    ``locations`` holds one or more, each from 0 to ``count - 1``.
     """
     start = after_gap(locations.unique().tolist(), count)
     return (locations - start) % count + start

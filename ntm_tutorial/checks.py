@@ -4,6 +4,7 @@ import functools
 import inspect
 import math
 import operator
+import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from numbers import Real
@@ -159,7 +160,8 @@ def check_kind(name: str, value: Any, kind: type) -> None:
         ValueError: naming the argument, what was given and what is allowed.
     """
     if not isinstance(value, kind):
-        raise ValueError(f"{name}: expected {kind.__name__}, got {_told(value)}")
+        wanted = "True or False" if kind is bool else kind.__name__
+        raise ValueError(f"{name}: expected {wanted}, got {_told(value)}")
 
 
 def telling(function: Callable[_P, _R]) -> Callable[_P, _R]:
@@ -214,13 +216,14 @@ def _check_shapes(given: Mapping[str, Any], hints: Mapping[str, Any], error: Exc
             continue
         tensors[name], dims = value, kinds[0].dim_str.split()
         if kinds[0].dim_str.startswith("*"):
-            dims[:1] = [f"{dims[0]}{place}" for place in range(value.dim() - len(dims) + 1)]
+            dims[:1] = [f"{dims[0]}{n}" for n in range(max(1, value.dim() - len(dims) + 1))]
         sizes |= {one: int(one) for one in dims if one.isdigit()}
         try:
             _check_shape(name, value.shape, dims, sizes)
             check_together(**tensors)
         except ValueError as told:
-            raise told from error
+            words = re.sub(r"\*\w+\d(, \*\w+\d)*", "...", str(told))
+            raise ValueError(words) from error
 
 
 def _is(value: Any, kind: Any) -> bool:

@@ -242,8 +242,8 @@ class Run:
         loss = self._backward(fitted(episode, self.model))
         finite = settings.optimizer.clip(self.model)
         self.skipped = 0 if finite else self.skipped + 1
-        forgiven = any(one.forgives(self) for one in self.callbacks.values())
-        if not finite and not (forgiven and self.skipped < PATIENCE):
+        forgiven = finite or any(one.forgives(self) for one in self.callbacks.values())
+        if not (forgiven and self.skipped < PATIENCE):
             raise FloatingPointError(
                 f"the gradient is not finite after {self.seen} sequences; the weights are those "
                 "before this step: lower the learning rate, or go back to a checkpoint"

@@ -145,7 +145,7 @@ PLAIN = """() => {
     for (const span of plain.querySelectorAll("span")) {
       const look = [span.className, code.tagName, where].join();
       if (seen.has(look)) span.replaceWith(...span.childNodes);
-      seen.add(look);
+      if (code.checkVisibility({ visibilityProperty: true })) seen.add(look);
     }
     plain.normalize();
     code.replaceWith(plain);

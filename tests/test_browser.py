@@ -82,10 +82,11 @@ def test_axe_notices_what_somebody_could_not_read(browser: Browser) -> None:
             '<html lang="en"><title>A page</title><main><h1>A page</h1>'
             '<div id="picture"><img src="data:,"></div>'
             '<p style="color: #ddd; background: #fff">pale</p><style>.k { color: #ddd }</style>'
+            f'<details><div class="highlight"><pre>{code}</pre></div></details>'
             f'<div class="highlight"><pre>{code}</pre></div></main>'
         )
         everywhere, within = axe_violations(page), axe_violations(page, within="#picture")
-        assert page.locator("span.k").count() == 2, "the page is as it was"
+        assert page.locator("span.k").count() == 4, "the page is as it was"
     assert everywhere[0].endswith(" and 1 more"), "a colour of code is looked at once"
     assert [violation.split(":")[0] for violation in everywhere] == ["color-contrast", "image-alt"]
     assert [violation.split(":")[0] for violation in within] == ["image-alt"]

@@ -893,7 +893,7 @@ CASE = ("case", torch.zeros(3, 2), torch.zeros(3, 2))
         (lambda: plots.sequence({"bits": torch.zeros(3)}), r"bits: expected shape \(T channels\)"),
         (lambda: plots.sequence({"a": random(3, 1), "b": random(4, 1)}), "same number of steps"),
         (lambda: plots.episode(episode(), index=2), "index: .* from 0 to 1, got 2"),
-        (lambda: plots.episode(episode(), torch.zeros(3, 1, 8)), "outputs: expected the targets'"),
+        (lambda: plots.episode(episode(), torch.zeros(3, 1, 8)), "outputs: expected shape"),
         (lambda: plots.episode(episode(length=1), torch.ones(3, 2, 8) * 4), "sigmoid"),
         (lambda: plots.targets_and_outputs([]), "something to draw"),
         (lambda: plots.targets_and_outputs([("case", random(3, 2), random(3, 1))]), "case: exp"),

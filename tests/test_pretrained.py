@@ -210,8 +210,9 @@ class TestRefused:
         """And at once, however large a machine they ask for."""
         other = replace(PLAN, network=PLAN.network | change)
         save_file(tmp_path / "file", PLAN.build(), other, HISTORY, seed=0)
-        with pytest.raises(ValueError, match=r"^path: file does not fit its recipe"):
+        with pytest.raises(ValueError, match=r"^path: file does not fit its recipe") as caught:
             load_file(tmp_path / "file")
+        assert "\n" not in str(caught.value)
 
     @pytest.mark.parametrize(
         "value", [torch.tensor([math.nan] * 8), torch.tensor([math.inf] * 8), torch.arange(8),

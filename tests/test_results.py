@@ -59,6 +59,8 @@ class TestFiles:
         made(80.0, 0.25).write(path)
         whole = json.loads(path.read_text(encoding="utf-8"))
         cut = [{key: part for key, part in whole.items() if key != name} for name in whole]
+        fitting = {key: part for key, part in whole.items() if key != "digest"} | {"no": 1}
+        cut.append(fitting | {"digest": results._digest(fitting)})
         for wrong in (None, 3, "x", [], {}, whole | {"no": 1}, whole | {"format": 1}, *cut):
             path.write_text(json.dumps(wrong), encoding="utf-8")
             with (

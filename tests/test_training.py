@@ -833,7 +833,7 @@ WRONG: dict[tuple[str, ...], tuple[str, tuple[Any, ...]]] = {
         "0 or more and below 1", (-0.1, 1.0, math.nan, "1", None, True)),
     ("weight_noise",): ("a number of at least 0", (-1, "1", math.inf, True)),
     ("hold_at", "settle_at", "stop_at"): ("a number or None", ("1", math.nan, True)),
-    ("mixed", "validation_even"): ("bool", ("no", 0, None)),
+    ("mixed", "validation_even"): ("True or False", ("no", 0, None)),
     ("optimizer",): (r"one of \('adam', 'rmsprop'\)", ("sgd", None)),
     ("memory_sizes",): ("a list of whole numbers", (5, "5")),
     ("validation_difficulty",): ("a dict such as", (5, "length", [20])),
@@ -861,7 +861,7 @@ class TestBadInput:
 
     @pytest.mark.parametrize("name", ["compile", "progress"])
     def test_a_word_is_no_yes(self, name: str) -> None:
-        with pytest.raises(ValueError, match=f"^{name}: expected bool, got 'no'"):
+        with pytest.raises(ValueError, match=f"^{name}: expected True or False, got 'no'"):
             train(small(), COPY, **RUN | {name: "no"})
 
     def test_nothing_to_train(self) -> None:

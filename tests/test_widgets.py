@@ -704,14 +704,14 @@ def test_an_own_model_that_fails_is_told_in_words_and_the_others_drawn(
         (
             widgets.copy_explorer,
             {"sequence": torch.zeros(3, 9)},
-            r"shape \(L, 8\), L at least 1, got",
+            r"shape \(K, 8\), K at least 1, got",
         ),
         (widgets.repeat_copy_explorer, {"sequence": torch.zeros(0, 8)}, "sequence: expected"),
         (widgets.repeat_copy_explorer, {"sequence": torch.full((2, 8), 0.5)}, "zeros and ones"),
         (
             widgets.associative_recall_explorer,
             {"sequence": torch.zeros(1, 3, 6)},
-            r"^sequence: expected shape \(L, 3, 6\), L at least 2, got \(1, 3, 6\)",
+            r"^sequence: expected shape \(K, 3, 6\), K at least 2, got \(1, 3, 6\)",
         ),
         (widgets.associative_recall_explorer, {"sequence": torch.zeros(2, 3, 8)}, r"\(2, 3, 8\)"),
         (widgets.associative_recall_explorer, {"sequence": torch.ones(2, 3, 6) * 2}, "zeros and"),

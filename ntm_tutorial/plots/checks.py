@@ -63,7 +63,7 @@ def check_probabilities(name: str, values: Tensor, targets: Tensor) -> None:
     """
     if values.shape != targets.shape:
         raise ValueError(
-            f"{name}: expected the targets' shape {tuple(targets.shape)}, got {tuple(values.shape)}"
+            f"{name}: expected shape {tuple(targets.shape)}, got {tuple(values.shape)}"
         )
     as_array(name, values.flatten(), "any")
     if values.min() < 0 or values.max() > 1:

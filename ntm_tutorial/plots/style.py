@@ -20,7 +20,7 @@ COLOURS = {name: row.colour for name, row in FAMILIES.items()}
 """The models, told apart by hue and by lightness."""
 
 MARKERS = {name: row.marker for name, row in FAMILIES.items()}
-"""And by the shape of their points; by their lines too."""
+"""And by the shape of their points; ``look_of`` gives their lines."""
 
 LABELS = {name: row.label for name, row in FAMILIES.items()}
 """What a picture calls them."""

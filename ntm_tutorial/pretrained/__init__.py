@@ -72,11 +72,18 @@ def load_file(file: str | Path) -> Pretrained:
         raise ValueError(f"path: {Path(file).name} holds no trained model; is it a checkpoint?")
     try:
         plan, history = Recipe.described(about["recipe"]), History(**about["history"])
-        with torch.device("meta"):  # a model without memory: whatever its sizes, it costs nothing
+        count = sum(tensor.numel() for tensor in tensors.values())
+        for name, size in plan.network.items():
+            if isinstance(size, int) and size > count:  # none is larger than what it makes
+                raise ValueError(f"{name} is {size}, but there are {count} weights")
+        with torch.device("meta"):  # a model without memory: its shapes cost nothing
             model = plan.build()
         model.load_state_dict(_numbers(tensors), assign=True)
     except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"path: {Path(file).name} does not fit its recipe: {error}") from error
+        words = " ".join(str(error).split())  # PyTorch gives a line to each weight
+        raise ValueError(
+            f"path: {Path(file).name} does not fit its recipe: {words:.300}"
+        ) from error
     return Pretrained(model.eval(), ALL_TASKS[plan.task], plan, history)
 
 

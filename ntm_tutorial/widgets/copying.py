@@ -167,8 +167,8 @@ def own_bits(sequence: Any, shape: tuple[int, ...], least: int = 1) -> Tensor | 
     if bits.dim() == len(shape) + 2 and bits.shape[1] == 1:
         bits = bits[:, 0]
     if bits.shape[1:] != shape or len(bits) < least:
-        allowed, given = ", ".join(map(str, ("L", *shape))), tuple(bits.shape)
-        raise ValueError(f"sequence: expected shape ({allowed}), L at least {least}, got {given}")
+        one, given = ", ".join(map(str, shape)), tuple(bits.shape)
+        raise ValueError(f"sequence: expected shape (K, {one}), K at least {least}, got {given}")
     if not bool(((bits == 0) | (bits == 1)).all()):
         raise ValueError("sequence: expected zeros and ones")
     return bits

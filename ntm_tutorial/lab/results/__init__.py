@@ -237,6 +237,8 @@ class Result:
         """
         try:
             entries = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(entries, dict) or not {"format", "digest"} <= entries.keys():
+                raise ValueError("it has no format or digest")
             if entries["format"] != FORMAT:
                 raise ValueError(f"format: expected {FORMAT}, got {entries['format']}")
             if entries.pop("digest") != _digest(entries):
