@@ -187,14 +187,14 @@ def test_a_missing_file(tmp_path: Path) -> None:
 
 
 def test_nothing_in_the_repository_is_a_pickle() -> None:
-    environments = {marker.parent for marker in ROOT.rglob("pyvenv.cfg")}
-    paths = [
-        path
-        for path in ROOT.rglob("*")
-        if path.is_file()
-        and environments.isdisjoint(path.parents)
-        and not any(part.startswith((".", "_build")) for part in path.relative_to(ROOT).parts)
-    ]
+    paths: list[Path] = []
+    for folder, inside, files in os.walk(ROOT):
+        inside[:] = [
+            name
+            for name in inside
+            if not (name.startswith((".", "_build")) or Path(folder, name, "pyvenv.cfg").exists())
+        ]
+        paths += [Path(folder, name) for name in files if not name.startswith(".")]
     assert ROOT / "ntm_tutorial" / "storage.py" in paths
     for path in paths:
         start = path.read_bytes()[:10]

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -109,6 +110,7 @@ def fingerprint(sources: Iterable[str]) -> str:
     return sha256(code.encode()).hexdigest()[:16]
 
 
+@cache
 def without_docstrings(source: str) -> str:
     """Empty the lines of all strings that stand alone."""
     lines = source.splitlines()
