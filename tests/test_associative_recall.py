@@ -69,6 +69,7 @@ def result_of(model: str, items: int) -> Evaluation:
     return evaluate(found.model, TASK, sequences=500, seed=2014, items=items)
 
 
+@pytest.mark.usefixtures("no_shape_checks")
 class TestComesTrained:
     """Trained on 2 to 6 items. The best public weights: 0.10, 0.69, 6.4 and 8.0 wrong bits."""
 

@@ -87,6 +87,7 @@ def above_optimum() -> dict[str, Tensor]:
 
 
 @each("name", MODELS[:2])
+@pytest.mark.usefixtures("no_shape_checks")
 def test_both_ntms_are_better_than_the_lstm(name: str) -> None:
     """On the same sequences, by more than three standard errors of the difference."""
     better_by = above_optimum()["lstm"] - above_optimum()[name]

@@ -98,6 +98,7 @@ class TestComesTrained:
         assert result.mean_wrong <= wrong
         assert result.share_perfect >= perfect
 
+    @pytest.mark.usefixtures("no_shape_checks")
     @pytest.mark.parametrize("pair", SOLVED, ids="/".join)
     def test_every_cell_of_the_training_range_is_solved(self, pair: tuple[str, str]) -> None:
         found = load(*pair)

@@ -163,6 +163,7 @@ def result_of(model: str) -> Evaluation:
     return evaluate(pretrained.load("priority-sort", model).model, TASK, sequences=500, seed=2014)
 
 
+@pytest.mark.usefixtures("no_shape_checks")
 class TestComesTrained:
     """The paper, read off its Figure 18 at a million sequences: NTMs 18 to 20 bits, LSTM 58."""
 

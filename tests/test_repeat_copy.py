@@ -96,6 +96,7 @@ def perfect_share(found: Mistakes) -> float:
     return (found.copied.sum((0, 1)) + found.end == 0).double().mean().item()
 
 
+@pytest.mark.usefixtures("no_shape_checks")
 class TestComesTrained:
     """The best public weights: 36 wrong bits at (20, 10), 131 at (10, 20)."""
 
