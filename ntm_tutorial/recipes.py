@@ -219,9 +219,9 @@ _LSTM = Settings(
     Curriculum(mixed=False), Validation(every=20_000, sequences=200),
 )  # fmt: skip
 
-# One difficulty a batch wastes less on padding. The task is learned before hardening starts; beyond
-# the training range, hardening makes the difference. The count is a number among bits: larger first
-# weights saturate the units that listen to it, so a count never heard drives them nowhere new.
+# One difficulty a batch wastes less on padding. The task is learned before hardening starts. The
+# count is a number among bits: larger first weights should saturate the units that listen to it, so
+# that a count never heard drives them nowhere new. What both are worth is open: see chapter 12.
 _REPEAT = Settings(
     400_000, optimizer=_NTM.optimizer, schedule=Schedule(decay=0.6),
     curriculum=Curriculum(mixed=False), validation=Validation(every=10_000, sequences=200),
