@@ -17,9 +17,17 @@ import torch
 from playwright.sync_api import Browser, Locator, Page, Route
 from torch import nn
 
-from ntm_tutorial import NTM, TASKS, LSTMBaseline, addressing, playground, plots, pretrained
+from ntm_tutorial import (
+    NTM,
+    TASKS,
+    LSTMBaseline,
+    addressing,
+    evaluation,
+    playground,
+    plots,
+    pretrained,
+)
 from ntm_tutorial.analysis import fit_writes, last_written, phase
-from ntm_tutorial.evaluation import testing_seed
 from ntm_tutorial.models import DNC, Transformer, run_traced
 from ntm_tutorial.tasks import Task
 from ntm_tutorial.tasks.dynamic_ngrams import counts, optimal_predictions
@@ -149,7 +157,7 @@ def golden_case(model: nn.Module, task: Task, seed: int = 0, **difficulty: int) 
     In single precision, rounding alone can move a long answer by more than the tests allow. A
     memory that may grow has a location for each step at least, as in the browser.
     """
-    generator = torch.Generator().manual_seed(testing_seed(seed))
+    generator = torch.Generator().manual_seed(evaluation.testing_seed(seed))
     inputs = task.sample(1, generator=generator, **difficulty).inputs.double()
     machine: Any = copy.deepcopy(model).double()
     if hasattr(machine, "at"):

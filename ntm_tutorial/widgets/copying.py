@@ -156,7 +156,7 @@ def _phase(step: int, length: int, repeats: int) -> str:
 
 
 def own_bits(sequence: Any, shape: tuple[int, ...], least: int = 1) -> Tensor | None:
-    """Return a reader's own vectors or items, each of a shape, ``least`` of them or more.
+    """Return a reader's own vectors (K, 8) or items (K, 3, 6), ``least`` of them or more.
 
     Raises:
         ValueError: if they are not of that shape, or not of zeros and ones.
