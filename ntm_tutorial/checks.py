@@ -199,13 +199,13 @@ def telling(function: Callable[_P, _R]) -> Callable[_P, _R]:
                         raise ValueError(
                             f"{one}: expected {_worded(kind)}, got {_told(part)}"
                         ) from error
-            _check_shapes(given, hints, error)
+            _check_annotated(given, hints, error)
             raise
 
     return told
 
 
-def _check_shapes(given: Mapping[str, Any], hints: Mapping[str, Any], error: Exception) -> None:
+def _check_annotated(given: Mapping[str, Any], hints: Mapping[str, Any], error: Exception) -> None:
     """Refuse the first tensor that does not go with its annotation and the tensors before it."""
     sizes: dict[str, int] = {}
     tensors: dict[str, Tensor] = {}

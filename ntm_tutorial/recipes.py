@@ -234,7 +234,7 @@ _REPEAT_LSTM = _REPEAT_EAGER.but(harden_after=160_000, weight_noise=0.03, decay=
 _COUNT = {"repeats": 8.0}
 
 # A pointer needs precision rather than caution: Adam's usual eps learns this task far sooner.
-# It is learned long before hardening starts, which makes longer lists go well.
+# It is learned long before hardening starts, which is there for longer lists.
 _RECALL = Settings(
     200_000, 16, 1e-3, Optimizer(betas=(0.9, 0.999), eps=1e-8), Schedule(decay=0.5),
     validation=Validation(every=4_000, sequences=200),
