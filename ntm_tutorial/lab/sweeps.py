@@ -18,7 +18,7 @@ import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
@@ -77,7 +77,7 @@ class Run:
     @property
     def recipe(self) -> dict[str, Any]:
         """All its settings, as JSON has them."""
-        names = ("network", "training", "input_gain")
+        names = ("network", "training", "input_gain", "start")
         return json.loads(json.dumps({name: self.plan.describe()[name] for name in names}))
 
     def command(self, *, compile: bool = False) -> str:
@@ -106,7 +106,8 @@ def runs(
         seeds: one run each.
         live_recipe: take the recipe of chapter 6, which is for copy.
         settings: by name, the values to try: keyword arguments of ``train``, or of the network as
-            in ``"network.memory_locations"``, or the recipe's input gains as in ``"gain.repeats"``.
+            in ``"network.memory_locations"``, the recipe's input gains as in ``"gain.repeats"``, or
+            ``"starts"`` where it chooses one.
 
     Raises:
         ValueError: if there is no such recipe, setting or seed.
@@ -138,7 +139,7 @@ def check(run: Run) -> None:
     """
     with _said(run.settings):
         with torch.device("meta"):  # sizes alone
-            model = run.plan.build()
+            model = replace(run.plan, starts=1).build()
             state = tree_leaves(cast(SequenceModel, model).initial_state(1))
         size = sum(tensor.numel() for tensor in (*model.parameters(), *state))
         if size > LARGEST:
@@ -159,9 +160,10 @@ def _said(settings: Mapping[str, Any]) -> Iterator[None]:
 
 
 def setting_names(plan: Recipe) -> list[str]:
-    """List all settings that a sweep can change: of training, of the network, then input gains."""
+    """List all settings that a sweep can change: of training, of the network, then of the start."""
     sizes = (f"network.{name}" for name in family(plan.model).sizes)
-    return [*NAMES, *sizes, *(f"gain.{name}" for name in plan.input_gain)]
+    starts = ["starts"] if plan.starts > 1 else []
+    return [*NAMES, *sizes, *(f"gain.{name}" for name in plan.input_gain), *starts]
 
 
 @telling
