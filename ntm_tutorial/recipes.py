@@ -96,8 +96,9 @@ class Recipe:
         """Build the model with a start drawn from ``seed``; the global random state is kept."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(whole("seed", seed, None))
-            models = (self._draw() for _ in range(self.starts))
-            return max(models, key=told) if self.starts > 1 else next(models)
+            if self.starts == 1 or torch.get_default_device().type == "meta":  # sizes alone
+                return self._draw()
+            return max((self._draw() for _ in range(self.starts)), key=told)
 
     def _draw(self) -> nn.Module:
         """Build the model with the next start that the global random state gives."""

@@ -18,7 +18,7 @@ import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
@@ -139,7 +139,7 @@ def check(run: Run) -> None:
     """
     with _said(run.settings):
         with torch.device("meta"):  # sizes alone
-            model = replace(run.plan, starts=1).build()
+            model = run.plan.build()
             state = tree_leaves(cast(SequenceModel, model).initial_state(1))
         size = sum(tensor.numel() for tensor in (*model.parameters(), *state))
         if size > LARGEST:

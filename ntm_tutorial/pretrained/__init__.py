@@ -2,7 +2,7 @@
 
 import copy
 import platform
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -77,7 +77,7 @@ def load_file(file: str | Path) -> Pretrained:
             if isinstance(size, int) and size > count:  # none is larger than what it makes
                 raise ValueError(f"{name} is {size}, but there are {count} weights")
         with torch.device("meta"):  # a model without memory: its shapes cost nothing
-            model = replace(plan, starts=1).build()  # any start will do
+            model = plan.build()
         model.load_state_dict(_numbers(tensors), assign=True)
     except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
         words = " ".join(str(error).split())  # PyTorch gives a line to each weight
