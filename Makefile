@@ -24,7 +24,7 @@ PORT  ?= 8000
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
-venv: .venv/stamp ## set up .venv: Python packages for the book and its tests (1.4 GB)
+venv: .venv/stamp ## set up .venv: Python packages for the book and its tests
 
 .venv/stamp: requirements.txt pyproject.toml
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

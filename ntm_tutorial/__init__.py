@@ -5,7 +5,7 @@ above it in this list, and ``make lint`` sees to it::
 
     addressing  memory  heads  controllers  ntm     the machine: Equations 2 to 9, and their order;
                                                     starts has a learned memory's first rows
-    tasks/                                          the five tasks
+    tasks/                                          the paper's five tasks, and ours
     evaluation                                      how to score a model
     speed/                                          the machine's step again, faster
     models/                                         families: one protocol, one registry

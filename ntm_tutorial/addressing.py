@@ -101,7 +101,7 @@ def shift(
 
     ``shift_weighting`` is a distribution over the shifts ``-r, ..., r``, in that order. One-hot on
     ``+1`` moves the focus from ``i`` to ``i + 1``, and from the last location round to the first.
-    The paper lets ``s`` run over all ``N`` shifts; like its experiments we keep to a small range.
+    The paper lets ``s`` run over all ``N`` shifts, or over a few, as in its example; so do we.
 
     Raises:
         ValueError: if the shapes do not fit, the number of shifts is even, or it exceeds ``N``.

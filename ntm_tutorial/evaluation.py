@@ -157,7 +157,7 @@ def evaluate(
     difficulty see the same ones. Training never sees them: its seeds lie in another range.
 
     Args:
-        model: an NTM or an LSTM.
+        model: of any family, or one of your own that is called like ``torch.nn.LSTM``.
         task: the task to draw from.
         sequences: how many.
         seed: which ones, 0 to 2**30 - 1.
@@ -288,7 +288,7 @@ def grid(
     A row runs as one batch, which saves most of the time that so many small tests would take.
 
     Args:
-        model: an NTM or an LSTM.
+        model: of any family, or one of your own that is called like ``torch.nn.LSTM``.
         task: the task to draw from.
         rows: a difficulty and its values, such as ``("length", (1, 10, 30))``.
         columns: another.
@@ -343,7 +343,7 @@ def training_map(
     """Evaluate in every cell of the training range: every length, or every length and repeats.
 
     Args:
-        model: an NTM or an LSTM.
+        model: of any family, or one of your own that is called like ``torch.nn.LSTM``.
         task: the task to draw from.
         sequences: how many for each cell.
         seed: which ones, as in ``evaluate``.

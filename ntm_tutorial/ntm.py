@@ -20,8 +20,8 @@ from ntm_tutorial.heads import HeadParameters, Heads
 INITIAL_MEMORY = 0.5
 """Where a memory that is not learned starts: a constant, so that no location is special beforehand.
 
-It is large enough that the read of an empty row says so. Near zero, a feed-forward controller takes
-an input vector of zeros for the blank input of the answer phase, and all that follows is wrong.
+It is large enough that the read of an empty row says so. Near zero an empty row is silent, and the
+machine has to find another sign that it still listens; in chapter 19 it does.
 """
 
 

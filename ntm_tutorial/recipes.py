@@ -68,7 +68,7 @@ class Recipe:
         settings: how it is trained.
         input_gain: by name, how many times larger the weights of input channels into the controller
             start: a name in the task's ``input_channels``, or ``"reads"``.
-        starts: of so many starts that one is trained whose reads tell most of the steps before.
+        starts: of so many starts that one is trained which tells most, see ``starts.told``.
         seed: the one that trained the model in ``pretrained``.
     """
 
@@ -447,7 +447,7 @@ _QUIET_READS = {"reads": 0.125}
 LIVE = Recipe(
     "copy", "ntm-feedforward", Paper(1, "100", 1e-4, 17_162), _heads(1), _LIVE, _LOUD_READS
 )
-"""Chapter 6 trains this one while the reader watches."""
+"""The quick recipe for copy, at the paper's size; chapter 6 names it."""
 
 LIVE_LSTM = Recipe(
     "copy", "ntm-lstm", Paper(1, "100", 1e-4, 67_561), _heads(1),

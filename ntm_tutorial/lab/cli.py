@@ -40,7 +40,7 @@ ALL = "all"
 LONGEST = 100_000
 """No test asks for more vectors in a sequence; a batch of those would not fit into memory."""
 
-DESCRIPTION = "Train and test Neural Turing Machines, and the LSTM they are compared with."
+DESCRIPTION = "Train and test Neural Turing Machines, and the models that they are compared with."
 
 EXAMPLES = """\
 examples:
@@ -500,7 +500,7 @@ def _sweep_options(new: Callable[..., Any]) -> None:
         "of the recipe's input gains as in gain.repeats=1; "
         "with several values, as in ramp=0,9000, each is tried")  # fmt: skip
     add("--sequences", type=_whole(1, 10**12), metavar="N", help="the same as --set sequences=N")
-    add("--live", action="store_true", help="the recipe that chapter 6 trains while you watch")
+    add("--live", action="store_true", help="the quick recipe for copy, which chapter 6 names")
     add("--jobs", type=_whole(1, 1_000), default=1, metavar="N",
         help="runs at a time (default: 1)")  # fmt: skip
     add("--dask", type=_address, metavar="ADDRESS",

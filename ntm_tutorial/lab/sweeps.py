@@ -55,7 +55,7 @@ class Run:
     Attributes:
         plan: the recipe, in which ``settings`` have replaced its own.
         seed: decides the start and every random draw.
-        live: whether it is the recipe that chapter 6 trains while the reader watches.
+        live: whether it is the quick recipe for copy, ``LIVE``.
         settings: what replaces the recipe's own settings, by name.
     """
 
@@ -104,7 +104,7 @@ def runs(
         task_name: such as ``"copy"``.
         model_name: a name in ``FAMILIES``, such as ``"ntm-lstm"``.
         seeds: one run each.
-        live_recipe: take the recipe of chapter 6, which is for copy.
+        live_recipe: take the quick recipe, ``LIVE``, which is for copy.
         settings: by name, the values to try: keyword arguments of ``train``, or of the network as
             in ``"network.memory_locations"``, the recipe's input gains as in ``"gain.repeats"``, or
             ``"starts"`` where it chooses one.

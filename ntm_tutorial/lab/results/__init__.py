@@ -145,7 +145,7 @@ class Result:
     Attributes:
         task: its name.
         model: its name.
-        live: whether it was the recipe that chapter 6 trains while the reader watches.
+        live: whether it was the quick recipe for copy, ``LIVE``.
         settings: what replaced the recipe's own settings, by name.
         seed: decided the start and every random draw.
         command: does the same again.
