@@ -138,19 +138,20 @@ class Tally(Protocol):
 
 
 PLAIN = """() => {
-  const seen = new Set();
-  window.coloured = Array.from(document.querySelectorAll(".highlight pre, dt.sig"), (code) => {
+  const seen = new Set(), codes = Array.from(document.querySelectorAll(".highlight pre, dt.sig"));
+  const shown = codes.map((code) => code.checkVisibility({ visibilityProperty: true }));
+  window.coloured = codes.map((code, nth) => {
     const where = code.closest(".cell_input, .cell_output")?.className;
     const plain = code.cloneNode(true);
     for (const span of plain.querySelectorAll("span")) {
       const look = [span.className, code.tagName, where].join();
       if (seen.has(look)) span.replaceWith(...span.childNodes);
-      if (code.checkVisibility({ visibilityProperty: true })) seen.add(look);
+      if (shown[nth]) seen.add(look);
     }
     plain.normalize();
-    code.replaceWith(plain);
     return [code, plain];
   });
+  coloured.forEach(([code, plain]) => code.replaceWith(plain));
 }"""
 """Leaves the first word of each colour in code; all of them would take most of axe's time."""
 COLOURED = "() => coloured.forEach(([code, plain]) => plain.replaceWith(code))"
