@@ -5,11 +5,10 @@ start with rows that differ, and with heads that look up by content.
 """
 
 import math
-from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Generator, Tensor
+from torch import Tensor
 
 from ntm_tutorial.checks import check_number, check_positive, telling
 from ntm_tutorial.heads import Heads
@@ -49,18 +48,3 @@ def look_up(heads: Heads) -> None:
     erase_vector -= 4
     *_, add_weights = heads.parts(heads.linear.weight.data.T)
     add_weights *= 0.2
-
-
-@torch.no_grad()
-def told(machine: Any, back: int = 4) -> float:
-    """Return how much the reads tell of the input ``back`` steps ago: 0 is nothing, 1 all.
-
-    It is the share of random bits' variance that a linear map of the reads explains, fitted on 32
-    sequences and measured on 16 others. Four steps back is the oldest bit of an N-gram's context.
-    """
-    generator = Generator().manual_seed(0)
-    bits = torch.randint(2, (64, 48, machine.input_size), generator=generator).float()
-    reads = machine.trace(bits)[1].reads.flatten(2)[20:]
-    wanted = 2 * bits[20 - back : len(bits) - back] - 1
-    fit = torch.linalg.lstsq(reads[:, :32].flatten(0, 1), wanted[:, :32].flatten(0, 1)).solution
-    return 1 - (reads[:, 32:] @ fit - wanted[:, 32:]).square().mean().item()

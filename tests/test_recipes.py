@@ -4,7 +4,6 @@ import copy
 import json
 import pickle
 from dataclasses import FrozenInstanceError, replace
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -14,7 +13,6 @@ from torch import nn
 from ntm_tutorial.models.lstm import LSTMBaseline
 from ntm_tutorial.ntm import NTM
 from ntm_tutorial.recipes import MODELS, RECIPES, Paper, Recipe, live, recipe
-from ntm_tutorial.starts import told
 from ntm_tutorial.tasks import TASKS
 from ntm_tutorial.training import train
 from tests.each import each
@@ -122,7 +120,7 @@ COSTS = {
     "repeat-copy ntm-lstm": (53.66751, 39.83235, 39.47906),
     "associative-recall ntm-feedforward": (17.93557, 17.92721, 17.95651),
     "associative-recall ntm-lstm": (18.11829, 17.83104, 17.82819),
-    "dynamic-ngrams ntm-feedforward": (3.972873, 4.050455, 4.062294),
+    "dynamic-ngrams ntm-feedforward": (3.99422, 4.090281, 4.129117),
     "dynamic-ngrams ntm-lstm": (4.082892, 3.74173, 3.821306),
     "priority-sort ntm-feedforward": (20.3752, 21.37476, 21.41109),
     "priority-sort ntm-lstm": (20.2781, 20.96552, 21.03008),
@@ -219,20 +217,18 @@ def test_a_number_among_bits_starts_with_larger_weights(model: str) -> None:
         assert value.equal(expected), name
 
 
-def test_in_ngrams_the_first_reads_tell_of_the_last_five_bits() -> None:
-    assert told(recipe("dynamic-ngrams", "ntm-lstm").build()) > 0.1
-    assert told(recipe("dynamic-ngrams", "ntm-feedforward").build()) > 0.45
-    assert abs(told(recipe("copy", "ntm-feedforward").build())) < 0.05, "a blank tape tells nothing"
-
-
-def test_of_many_starts_that_is_taken_which_tells_most() -> None:
-    plan = recipe("dynamic-ngrams", "ntm-feedforward")
-    before = torch.get_rng_state()
-    tellings = [told(replace(plan, starts=many).build(5)) for many in (1, 2, 8)]
-    assert torch.get_rng_state().equal(before)
-    assert all(more > less - 1e-5 for less, more in pairwise(tellings))
-    assert tellings[-1] > tellings[0] + 0.01
-    assert Recipe.described(plan.describe()) == plan
+@pytest.mark.parametrize("model", ["ntm-feedforward", "ntm-lstm"])
+def test_in_ngrams_the_first_reads_tell_of_the_last_five_bits(model: str) -> None:
+    """A linear map, fitted on 32 sequences, finds the fifth bit from the end better than chance."""
+    machine = recipe("dynamic-ngrams", model).build()
+    assert isinstance(machine, NTM)
+    bits = torch.randint(2, (120, 48, 1), generator=torch.Generator().manual_seed(0)).float()
+    with torch.no_grad():
+        _, trace = machine.trace(bits)
+    reads, wanted = trace.reads[20:, :, 0], 2 * bits[16:-4] - 1
+    fit = torch.linalg.lstsq(reads[:, :32].flatten(0, 1), wanted[:, :32].flatten(0, 1)).solution
+    left = (reads[:, 32:] @ fit - wanted[:, 32:]).square().mean()
+    assert left < 0.9
 
 
 def test_the_quick_recipes_of_copy() -> None:

@@ -77,12 +77,6 @@ class TestRuns:
         assert run.plan.input_gain == {"repeats": 1.0}
         assert run.plan.settings == recipe("repeat-copy", "ntm-lstm").settings
 
-    def test_a_choice_of_starts_is_told(self) -> None:
-        (run,) = runs("dynamic-ngrams", "ntm-feedforward", seeds=[0])
-        assert run.recipe["start"] == {"draws": run.plan.starts} == {"draws": 32}
-        (run,) = runs("dynamic-ngrams", "ntm-feedforward", seeds=[0], settings={"starts": [1]})
-        assert run.recipe["start"] == {}
-
     def test_the_live_recipe(self) -> None:
         (run,) = runs("copy", "ntm-feedforward", seeds=[2], live_recipe=True)
         assert run.name == "copy_ntm-feedforward_live/seed-02"
@@ -141,8 +135,6 @@ class TestRuns:
             ("copy lstm --set network.memory_width=3", "network.hidden_size, .*memory_width"),
             ("copy lstm --set seed=3", "got 'seed'"),
             ("copy ntm-lstm --set gain.bits=3", "got 'gain.bits'"),
-            ("copy ntm-lstm --set starts=3", "got 'starts'"),
-            ("dynamic-ngrams ntm-feedforward --set starts=0", "--set starts=0: starts: expected"),
             ("repeat-copy ntm-lstm --set gain.repeats=x", "input_gain of repeats: expected"),
             ("copy lstm --set ramp", "--set: expected NAME=VALUE or .* got 'ramp'"),
             ("copy lstm --set ramp=", "--set: expected NAME=VALUE"),

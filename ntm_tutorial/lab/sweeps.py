@@ -77,7 +77,7 @@ class Run:
     @property
     def recipe(self) -> dict[str, Any]:
         """All its settings, as JSON has them."""
-        names = ("network", "training", "input_gain", "start")
+        names = ("network", "training", "input_gain")
         return json.loads(json.dumps({name: self.plan.describe()[name] for name in names}))
 
     def command(self, *, compile: bool = False) -> str:
@@ -106,8 +106,7 @@ def runs(
         seeds: one run each.
         live_recipe: take the quick recipe, ``LIVE``, which is for copy.
         settings: by name, the values to try: keyword arguments of ``train``, or of the network as
-            in ``"network.memory_locations"``, the recipe's input gains as in ``"gain.repeats"``, or
-            ``"starts"`` where it chooses one.
+            in ``"network.memory_locations"``, or the recipe's input gains as in ``"gain.repeats"``.
 
     Raises:
         ValueError: if there is no such recipe, setting or seed.
@@ -160,10 +159,9 @@ def _said(settings: Mapping[str, Any]) -> Iterator[None]:
 
 
 def setting_names(plan: Recipe) -> list[str]:
-    """List all settings that a sweep can change: of training, of the network, then of the start."""
+    """List all settings that a sweep can change: of training, of the network, then input gains."""
     sizes = (f"network.{name}" for name in family(plan.model).sizes)
-    starts = ["starts"] if plan.starts > 1 else []
-    return [*NAMES, *sizes, *(f"gain.{name}" for name in plan.input_gain), *starts]
+    return [*NAMES, *sizes, *(f"gain.{name}" for name in plan.input_gain)]
 
 
 @telling
