@@ -291,14 +291,14 @@ RECIPES: dict[tuple[str, str], Recipe] = {
                _NGRAMS.but(sequences=240_000, average=0.98, validate_every=4_000)),
         Recipe("priority-sort", "ntm-feedforward", Paper(8, "512", 3e-5, 508_305),
                _heads(4, 256) | {"learned_memory": True, "memory_periods": 1.5},
-               _SORT.but(sequences=1_200_000, rounds=3), {"priority": 3.0}),
+               _SORT.but(sequences=1_200_000, rounds=3), {"priority": 3.0}, seed=1),
         Recipe("priority-sort", "ntm-lstm", Paper(5, "2 x 100", 3e-5, 269_038),
                _heads(4, 200) | {"learned_memory": True, "memory_periods": 3.0}, _SORT,
                {"priority": 2.0}),
         Recipe("priority-sort", "lstm", Paper(0, "3 x 128", 3e-5, 384_424),
                {"hidden_size": 128, "layers": 3},
                _LSTM.but(sequences=1_600_000, decay=0.6, validate_every=40_000,
-                         validation_sequences=100)),
+                         validation_sequences=100), seed=2),
     )
 }  # fmt: skip
 """The paper's fifteen, by task and model. The NTM's memory is 128 x 20 everywhere, as in the paper.
