@@ -16,6 +16,7 @@ from ntm_tutorial.evaluation import (
     bits_per_sequence,
     divergence,
     evaluate,
+    free_run,
     grid,
     sweep,
     training_map,
@@ -370,6 +371,8 @@ class TestBadInput:
     def test_a_model_of_another_kind(self, model: nn.Module) -> None:
         with pytest.raises(ValueError, match=r"^model: .* \(logits, state\), .*, got Tensor"):
             evaluate(model, COPY)
+        with pytest.raises(ValueError, match=r"^model: expected one with initial_state and step"):
+            free_run(model, COPY.sample(1, length=2), heard=slice(0, 8))
 
     def test_difficulty(self) -> None:
         with pytest.raises(ValueError, match=r"^length: expected at least 1, got 0"):

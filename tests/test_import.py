@@ -26,5 +26,7 @@ def test_import() -> None:
 
 def test_all_names_are_there() -> None:
     import ntm_tutorial
+    import ntm_tutorial.lstm
 
+    assert ntm_tutorial.LSTMBaseline is ntm_tutorial.lstm.LSTMBaseline
     assert all(hasattr(ntm_tutorial, name) for name in ntm_tutorial.__all__)

@@ -333,6 +333,18 @@ class TestBadInput:
         with pytest.raises(ValueError, match=f"^memory_periods: .* at least 0, got {value!r}$"):
             NTM(9, 8, learned_memory=True, memory_periods=value)
 
+    def test_a_memory_is_learned_or_not(self) -> None:
+        with pytest.raises(ValueError, match=r"^learned_memory: expected a bool, got 'no'$"):
+            NTM(9, 8, learned_memory="no")
+
+    def test_a_trace_of_a_step_of_ones_own(self) -> None:
+        class Deaf(NTM):
+            def advance(self, x: Tensor, state: NTMState) -> tuple[Tensor, NTMState]:
+                return x.new_zeros(len(x), 120), state
+
+        with pytest.raises(NotImplementedError, match=r"^trace: it needs an advance"):
+            Deaf(9, 8).trace(torch.zeros(3, 2, 9))
+
     def test_periods_of_a_memory_that_is_not_learned(self) -> None:
         with pytest.raises(ValueError, match=r"^memory_periods: only a learned_memory .*got 2$"):
             NTM(9, 8, memory_periods=2)

@@ -140,6 +140,8 @@ class TestFits:
             fit_heads(weighting([[1], [2]], 4), torch.full((2, 1), 0.5))
         with pytest.raises(ValueError, match=r"^weighting: expected more than 3 steps, got 2"):
             fit_writes(weighting([[1], [2]], 4), torch.rand(3, 1))
+        with pytest.raises(ValueError, match=r"^priorities: expected numbers that differ"):
+            fit_writes(weighting([[1], [2], [3]], 4), torch.full((2, 1), 0.5))
 
     @each(
         ("locations", "expected"),

@@ -158,6 +158,10 @@ class TestRuns:
             ("copy lstm --live", "--live: expected copy ntm-feedforward or .*, got copy lstm"),
             ("repeat-copy all --live", "--live: expected copy .* got repeat-copy all"),
             ("copy nothing", "MODEL: invalid choice"),
+            (
+                "dynamic-ngrams dnc",
+                r"model_name: expected one of \[.* on dynamic-ngrams, got 'dnc'",
+            ),
             ("copy lstm --summary", "has no results of these runs"),
         ],
     )

@@ -336,6 +336,8 @@ class TestEveryTask:
         same = task.draw(generator=seeded(1))
         episode = task.sample(3, generator=seeded(), **same)
         assert {name: episode.one(name) for name in same} == same
+        with pytest.raises(ValueError, match=r"^name: expected a difficulty of the .* got 'age'"):
+            episode.one("age")
         inputs, targets, mask = task.sample(1)
         assert Episode(inputs, targets, mask).difficulty is None
 

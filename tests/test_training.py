@@ -630,6 +630,21 @@ class TestResume:
         with pytest.raises(ValueError, match=r"^path: run.checkpoint is damaged"):
             train(small(), COPY, **RUN, checkpoint=file)
 
+    def test_a_checkpoint_that_lacks_something_is_refused(self, tmp_path: Path) -> None:
+        file = tmp_path / "run.checkpoint"
+        train(small(), COPY, **RUN, checkpoint=file)
+        tensors, about = storage.load(file)
+        del tensors["generator"]
+        storage.save(file, tensors, about)
+        with pytest.raises(ValueError, match=r"^checkpoint: it does not fit this run"):
+            train(small(), COPY, **RUN, checkpoint=file)
+
+
+def test_a_model_that_says_nan_scores_nan() -> None:
+    model = small()
+    model.output.bias.data.fill_(math.nan)
+    assert all(map(math.isnan, training.score(model, COPY.sample(2, length=3))))
+
 
 class Explosive(nn.Module):
     """A model whose gradient stops being finite in a chosen batch."""

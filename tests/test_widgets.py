@@ -31,7 +31,7 @@ from ntm_tutorial.analysis import fit_writes, right_rows
 from ntm_tutorial.evaluation import wrong_bits
 from ntm_tutorial.tasks.dynamic_ngrams import optimal_predictions
 from ntm_tutorial.tasks.priority_sort import arrange
-from ntm_tutorial.widgets.copying import numbered_episode
+from ntm_tutorial.widgets.copying import _phase, numbered_episode
 from ntm_tutorial.widgets.recalling import _path, numbered_list
 from ntm_tutorial.widgets.shelf import tape_at
 from tests.each import each
@@ -458,9 +458,12 @@ def test_repeat_copy_starts_with_the_first_own_model_or_the_lstm_controller() ->
 def test_repeat_copy_with_own_model_and_sequence() -> None:
     bits = torch.randint(2, (5, 8), generator=torch.Generator().manual_seed(3)).float()
     model = small(memory_locations=200)
-    explorer = widgets.repeat_copy_explorer(models={"mine <3 $x": model}, sequence=bits, repeats=3)
+    explorer = widgets.repeat_copy_explorer(
+        models={"mine <3 $x": model}, sequence=bits[:, None], repeats=3
+    )
     assert explorer.settings["models"] == ("mine <3 $x",) and explorer.settings["length"] == 5
     assert "mine &lt;3 $x" in explorer.words.value and not went_wrong(explorer)
+    assert _phase(5, 5, 3) == "delimiter and repeat count 3"
     task = TASKS["repeat-copy"]
     episode = numbered_episode(task.name, bits, 0, 99, 3)
     assert torch.equal(episode.inputs[:5, 0, :8], bits)
