@@ -120,6 +120,12 @@ def test_the_front_page_shows_a_machine_at_work(visit: Visit) -> None:
     expect(page.locator("[data-playground] canvas").first).to_be_visible()
 
 
+def test_no_page_leaves_it_to_the_browser_to_guess_an_icon(site: Path) -> None:
+    """It would ask for /favicon.ico, which is not there; also on a page that only forwards."""
+    for page in ("index.html", "notebooks/14_projects.html", "book/intro.html"):
+        assert '<link rel="icon" href=' in (site / page).read_text(encoding="utf-8"), page
+
+
 def test_mathematics_is_set(visit: Visit) -> None:
     page = visit("book/notation.html", from_file=True).page
     formulas = page.locator(".math")

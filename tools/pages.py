@@ -27,6 +27,7 @@ SHA256 = "0a6ded5abbce13331658dd239f34382abd06492c74b71b61e8caa8112ec55fa5"
 """Of es5/tex-chtml.js in MathJax 3.2.2."""
 
 ICON_SCRIPT = "_static/scripts/fontawesome.js"
+ICON = 'rel="icon"'
 
 
 def mathjax() -> Path:
@@ -55,7 +56,8 @@ def mend_pages(app: Any, failure: Exception | None) -> None:
     """Change what the theme's template leaves no other way to change.
 
     Its icon script goes. And a page is light until a script says otherwise: without scripts it
-    would else be light but for the code, which asks the reader's system.
+    would else be light but for the code, which asks the reader's system. A page that only forwards
+    to another says that it has no icon: else the browser may ask for one that is not there.
     """
     if failure is None and app.builder.format == "html":
         (Path(app.outdir) / ICON_SCRIPT).unlink(missing_ok=True)
@@ -64,6 +66,8 @@ def mend_pages(app: Any, failure: Exception | None) -> None:
             text = page.read_text(encoding="utf-8")
             mended = re.sub(tag, "", text)
             mended = re.sub('(<html[^>]*data-theme=)"auto"', r'\1"light"', mended, count=1)
+            if ICON not in mended:
+                mended = f'<link {ICON} href="data:,"/>\n{mended}'
             if mended != text:
                 page.write_text(mended, encoding="utf-8")
 
@@ -103,7 +107,7 @@ def free_pictures(app: Any, document: nodes.document, *_: Any) -> None:
 def setup(app: Any) -> dict[str, bool]:
     app.config.mathjax_path = f"mathjax/{SCRIPT}"
     app.connect("build-finished", copy_mathjax)
-    app.connect("build-finished", mend_pages)
+    app.connect("build-finished", mend_pages, priority=900)  # when all pages are there
     app.connect("doctree-resolved", free_pictures)
     app.connect("html-page-context", drop_scripts, priority=900)
     app.connect("html-page-context", mend_citations)
