@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from ntm_tutorial import addressing, starts
 from ntm_tutorial import memory as memory_ops
-from ntm_tutorial.checks import check_inputs, check_number, check_positive, check_state, whole
+from ntm_tutorial.checks import check_number, check_positive, whole
 from ntm_tutorial.controllers import CONTROLLERS, ControllerState
 from ntm_tutorial.heads import HeadParameters, Heads
+from ntm_tutorial.sequence import SequenceModel
 
 INITIAL_MEMORY = 0.5
 """Where a memory that is not learned starts: a constant, so that no location is special beforehand.
@@ -100,7 +101,7 @@ def memory_step(
     return memory, weighting, reads
 
 
-class NTM(nn.Module):
+class NTM(SequenceModel):
     """A Neural Turing Machine with any number of read and write heads.
 
     One step: the controller sees the input and the last reads; its output sets every head's
@@ -219,33 +220,9 @@ class NTM(nn.Module):
             controller=self.controller.initial_state(size),
         )
 
-    def forward(
-        self, inputs: Float[Tensor, "T B I"], state: NTMState | None = None
-    ) -> tuple[Float[Tensor, "T B O"], NTMState]:
-        """Run a whole sequence, from the learned start unless a state is given.
-
-        Raises:
-            ValueError: if the inputs do not have ``input_size`` channels, or the state is that of
-                another model or batch.
-        """
-        check_inputs("inputs", inputs, ("T", "B", self.input_size), self.output.weight)
-        if state is not None:
-            self._check_state(state, inputs.shape[1])
-        features, state = self.advance_all(inputs, state or self.initial_state(inputs.shape[1]))
+    def _run(self, inputs: Tensor, state: NTMState) -> tuple[Tensor, NTMState]:
+        features, state = self.advance_all(inputs, state)
         return self.output(features), state
-
-    def step(
-        self, x: Float[Tensor, "B I"], state: NTMState
-    ) -> tuple[Float[Tensor, "B O"], NTMState]:
-        """Run one step.
-
-        Raises:
-            ValueError: as ``forward`` does.
-        """
-        check_inputs("x", x, ("B", self.input_size), self.output.weight)
-        self._check_state(state, x.shape[0])
-        feature, state = self.advance(x, state)
-        return self.output(feature), state
 
     def advance(
         self, x: Float[Tensor, "B I"], state: NTMState
@@ -282,18 +259,17 @@ class NTM(nn.Module):
             ValueError: if the inputs do not have ``input_size`` channels.
             NotImplementedError: if a subclass advances without its ``memory_step``.
         """
-        check_inputs("inputs", inputs, ("T", "B", self.input_size), self.output.weight)
-        notes: list[dict[str, Tensor]] = []
+        start, notes = self._checked(inputs, None), list[dict[str, Tensor]]()
         watched = copy.copy(self)  # the same weights
         watched.memory_step = partial(memory_step, keep=notes.append)
-        features, _ = watched.advance_all(inputs, self.initial_state(inputs.shape[1]))
+        features, _ = watched.advance_all(inputs, start)
         if len(notes) != len(inputs):
             raise NotImplementedError("trace: it needs an advance() that calls memory_step once")
         stages = {name: torch.stack([note[name] for note in notes]) for name in notes[0]}
         stages["hidden"] = features[..., : self.settings["controller_size"]]
         return self.output(features), NTMTrace(**stages)
 
-    def _check_state(self, state: NTMState, batch_size: int) -> None:
+    def _shapes(self, batch_size: int, state: Any) -> NTMState:
         most, width = self.memory_shape
         heads = self.read_heads + self.write_heads
         given: Any = getattr(state, "memory", None)
@@ -305,7 +281,7 @@ class NTM(nn.Module):
             torch.Size((batch_size, self.read_heads, width)),
             self.controller.state_shapes(batch_size),
         )
-        check_state(state, NTMState(*shapes), self.output.weight)
+        return NTMState(*shapes)
 
 
 def _checked(settings: dict[str, Any]) -> dict[str, Any]:

@@ -181,20 +181,21 @@ class Recipe:
 
 
 @telling
-def recipe(task_name: str, model_name: str) -> Recipe:
-    """Look up the recipe for a task and a model.
+def recipe(task_name: str, model_name: str, *, live: bool = False) -> Recipe:
+    """Look up the recipe for a task and a model; the quick one where it is to be ``live``.
 
     Raises:
         ValueError: if there is no such task or model, or none for the two.
     """
-    if task_name not in ALL_TASKS:
-        raise ValueError(f"task_name: expected one of {sorted(ALL_TASKS)}, got {task_name!r}")
+    table = LIVES if live else ALL_RECIPES
+    tasks = sorted({task for task, _ in table})
+    if task_name not in tasks:
+        raise ValueError(f"task_name: expected one of {tasks}, got {task_name!r}")
     family(model_name)
-    found = ALL_RECIPES.get((task_name, model_name))
-    if found is None:
-        those = [model for task, model in ALL_RECIPES if task == task_name]
+    if (task_name, model_name) not in table:
+        those = [model for task, model in table if task == task_name]
         raise ValueError(f"model_name: expected one of {those} on {task_name}, got {model_name!r}")
-    return found
+    return table[task_name, model_name]
 
 
 def _heads(pairs: int, size: int = 100) -> dict[str, int]:
@@ -443,17 +444,5 @@ LIVE_LSTM = Recipe(
 )  # fmt: skip
 """The same for the other controller, which takes two to three times as long."""
 
-LIVES: dict[str, Recipe] = {plan.model: plan for plan in (LIVE, LIVE_LSTM)}
-"""Both, by model."""
-
-
-@telling
-def live(model_name: str) -> Recipe:
-    """Look up the recipe that learns copy in the shortest time.
-
-    Raises:
-        ValueError: if there is none for this model.
-    """
-    if model_name not in LIVES:
-        raise ValueError(f"model_name: expected one of {list(LIVES)}, got {model_name!r}")
-    return LIVES[model_name]
+LIVES = {(plan.task, plan.model): plan for plan in (LIVE, LIVE_LSTM)}
+"""Both, by task and model."""

@@ -226,9 +226,9 @@ def test_deallocation_erases_what_is_freed() -> None:
     with torch.no_grad():
         for model in (plain, repaired):
             model.instruct.weight.zero_()
-            _, gates, _ = model.instruct.bias.split([sum(a * b for a, b in g.values())
-                                                     for g in model.groups])  # fmt: skip
-            gates[0], gates[2] = 50, -50  # free all that is read; write nothing
+            parts = dict(zip(model.layout, model.instruct.bias.split(model.cuts), strict=True))
+            parts["free_gate"].fill_(50)  # all that is read
+            parts["write_gate"].fill_(-50)
     for model, left in ((plain, 1.0), (repaired, 0.0)):
         state = model.initial_state(1)
         state = state._replace(memory=state.memory + 1, read_weighting=one_hot(3))

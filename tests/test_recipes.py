@@ -12,7 +12,7 @@ from torch import nn
 
 from ntm_tutorial.models.lstm import LSTMBaseline
 from ntm_tutorial.ntm import NTM
-from ntm_tutorial.recipes import MODELS, RECIPES, Paper, Recipe, live, recipe
+from ntm_tutorial.recipes import MODELS, RECIPES, Paper, Recipe, recipe
 from ntm_tutorial.tasks import TASKS
 from ntm_tutorial.training import train
 from tests.each import each
@@ -133,7 +133,7 @@ COSTS = {
 def test_it_trains_as_it_always_did(name: str) -> None:
     """The shipped models came of such runs."""
     first, second = name.split()
-    plan = small(live(second) if first == "live" else recipe(first, second))
+    plan = small(recipe("copy", second, live=True) if first == "live" else recipe(first, second))
     history = train(
         plan.build(0), brief(TASKS[plan.task]), **vars(plan.settings), seed=0, progress=False
     )
@@ -157,12 +157,18 @@ def test_its_description_has_the_names_that_files_always_had() -> None:
     )
     assert words["input_gain"] == {"0": 2.0} | {str(n): 0.6 for n in range(1, 21)}
     assert recipe("repeat-copy", "ntm-lstm").describe()["input_gain"] == {"9": 8.0}
-    assert live("ntm-lstm").describe()["input_gain"] == {str(n): 0.125 for n in range(9, 29)}
+    assert recipe("copy", "ntm-lstm", live=True).describe()["input_gain"] == {
+        str(n): 0.125 for n in range(9, 29)
+    }
 
 
 def test_nobody_changes_what_all_share() -> None:
     plan = recipe("repeat-copy", "ntm-lstm")
-    for shared in (plan.network, plan.input_gain, live("ntm-lstm").settings.validation.difficulty):
+    for shared in (
+        plan.network,
+        plan.input_gain,
+        recipe("copy", "ntm-lstm", live=True).settings.validation.difficulty,
+    ):
         assert shared
         with pytest.raises(TypeError, match="stays as it is"):
             shared["read_heads"] = 2  # type: ignore[index]
@@ -233,14 +239,19 @@ def test_in_ngrams_the_first_reads_tell_of_the_last_five_bits(model: str) -> Non
 
 def test_the_quick_recipes_of_copy() -> None:
     for model in MODELS[:2]:
-        plan = live(model)
+        plan = recipe("copy", model, live=True)
         assert (plan.task, plan.model) == ("copy", model)
         assert plan.paper == recipe("copy", model).paper
         assert plan.network == recipe("copy", model).network
     with pytest.raises(ValueError, match=r"^model_name: expected one of .*, got 'lstm'$"):
-        live("lstm")
+        recipe("copy", "lstm", live=True)
 
 
 def test_the_lstm_controller_starts_with_quiet_reads() -> None:
-    weights = live("ntm-lstm").build().state_dict()["controller.layers.0.weight_ih"].abs()
+    weights = (
+        recipe("copy", "ntm-lstm", live=True)
+        .build()
+        .state_dict()["controller.layers.0.weight_ih"]
+        .abs()
+    )
     assert weights[:, 9:].max() <= 0.05 < 0.3 < weights[:, :9].max() <= 0.4

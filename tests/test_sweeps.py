@@ -93,7 +93,7 @@ class TestRuns:
         ]
 
     def test_a_live_recipe_is_one_of_copy(self) -> None:
-        with pytest.raises(ValueError, match="task_name: the live recipe trains copy, got 'r"):
+        with pytest.raises(ValueError, match=r"task_name: expected one of \['copy'\], got 'r"):
             runs("repeat-copy", "ntm-lstm", seeds=[0], live_recipe=True)
 
     @each(

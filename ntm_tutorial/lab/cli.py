@@ -1,7 +1,6 @@
 """The command line: ``ntm-tutorial train | sweep | evaluate | list``."""
 
 import argparse
-import functools
 import itertools
 import math
 import os
@@ -229,11 +228,11 @@ def _wanted(options: argparse.Namespace) -> list[sweeps.Run]:
         for plan in (LIVES if options.live else ALL_RECIPES).values()
         if options.task in (plan.task, ALL) and options.model in (plan.model, ALL)
     ]
-    if not plans and not options.live:
-        recipe(options.task, options.model)  # says which there are
-    if not plans:
-        known = " or ".join(f"{plan.task} {plan.model}" for plan in LIVES.values())
+    if not plans and options.live:
+        known = " or ".join(map(" ".join, LIVES))
         raise ValueError(f"--live: expected {known}, got {options.task} {options.model}")
+    if not plans:
+        recipe(options.task, options.model)  # says which there are
     found = []
     for plan in plans:
         first, count = options.first_seed, options.seeds
@@ -463,16 +462,19 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser("ntm-tutorial", description=DESCRIPTION, epilog=EXAMPLES, **layout)
     parser.add_argument("--version", action="version", version=version("ntm-tutorial"))
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for fill in (_train_options, _sweep_options, _evaluate_options, _list_options):
-        fill(functools.partial(commands.add_parser, **layout))
-    return parser
 
+    def new(does: Callable[..., int], about: str, text: str, examples: str, *more: str) -> Any:
+        name = does.__name__.removesuffix("_command")
+        command = commands.add_parser(name, help=about, description=text, epilog=examples, **layout)
+        command.set_defaults(command=does)
+        for name, known in (("task", ALL_TASKS), ("model", FAMILIES)) if examples else ():
+            choices = [*known, *more]
+            command.add_argument(
+                name, choices=choices, metavar=name.upper(), help=", ".join(choices)
+            )
+        return command.add_argument
 
-def _train_options(new: Callable[..., Any]) -> None:
-    command = new("train", help="train one model", description=TRAIN, epilog=TRAIN_EXAMPLES)
-    command.set_defaults(command=train_command)
-    _add_names(command)
-    add = command.add_argument
+    add = new(train_command, "train one model", TRAIN, TRAIN_EXAMPLES)
     add("--seed", type=_seed, metavar="N", help="of every random draw (default: the recipe's)")
     add("--sequences", type=_whole(1, 10**12), metavar="N",
         help="how many to train on (default: the recipe's)")  # fmt: skip
@@ -486,12 +488,7 @@ def _train_options(new: Callable[..., Any]) -> None:
         help="use torch.compile: an NTM takes a minute to start, then is much faster")  # fmt: skip
     add("--device", type=_device, default="cpu", help="such as cpu or cuda (default: cpu)")
 
-
-def _sweep_options(new: Callable[..., Any]) -> None:
-    command = new("sweep", help="train many times", description=SWEEP, epilog=SWEEP_EXAMPLES)
-    command.set_defaults(command=sweep_command)
-    _add_names(command, ALL)
-    add = command.add_argument
+    add = new(sweep_command, "train many times", SWEEP, SWEEP_EXAMPLES, ALL)
     add("--seeds", type=_whole(1, 10_000), metavar="N",
         help="how many seeds, from 0 on (default: the recipe's one, mostly 0)")  # fmt: skip
     add("--first-seed", type=_seed, metavar="N", help="the first of them, if it is not to be 0")
@@ -513,14 +510,7 @@ def _sweep_options(new: Callable[..., Any]) -> None:
     add("--summary", action="store_true", help="only show what the results so far say")
     add("--no-progress", dest="progress", action="store_false", help="show no progress bar")
 
-
-def _evaluate_options(new: Callable[..., Any]) -> None:
-    command = new(
-        "evaluate", help="test a trained model", description=EVALUATE, epilog=EVALUATE_EXAMPLES
-    )
-    command.set_defaults(command=evaluate_command)
-    _add_names(command)
-    add = command.add_argument
+    add = new(evaluate_command, "test a trained model", EVALUATE, EVALUATE_EXAMPLES)
     for name, tasks in DIFFICULTIES.items():
         add(f"--{name}", type=_whole(1, LONGEST), nargs="+", metavar="N",
             help=f"difficulty of {', '.join(tasks)}")  # fmt: skip
@@ -529,18 +519,9 @@ def _evaluate_options(new: Callable[..., Any]) -> None:
     add("--seed", type=_seed, default=0, metavar="N", help="which sequences (default: 0)")
     add("--file", type=Path, metavar="FILE", help="weights (default: those of the package)")
 
-
-def _list_options(new: Callable[..., Any]) -> None:
     text = "List all tasks and models, which of them come trained, and their settings."
-    new("list", help="list tasks, models, settings", description=text).set_defaults(
-        command=list_command
-    )
-
-
-def _add_names(command: argparse.ArgumentParser, *more: str) -> None:
-    for name, known in (("task", ALL_TASKS), ("model", FAMILIES)):
-        choices = [*known, *more]
-        command.add_argument(name, choices=choices, metavar=name.upper(), help=", ".join(choices))
+    new(list_command, "list tasks, models, settings", text, "")
+    return parser
 
 
 def _whole(low: int, high: int) -> Callable[[str], int]:

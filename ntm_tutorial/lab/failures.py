@@ -45,57 +45,24 @@ CUSTOM: dict[str, Any] = {"smoothing": 0.999, "epsilon": 1e-8}
 """What Adam is used with elsewhere."""
 
 
-class NearZeroStart(NTM):
-    """An NTM whose memory starts at next to nothing."""
+class Machine(NTM):
+    """An NTM whose memory starts otherwise, or that sees its last weightings otherwise."""
+
+    start: Callable[[Tensor], Tensor] | None = None
+    past: Callable[[Tensor], Tensor] | None = None
 
     def initial_state(self, batch_size: int, memory_locations: int | None = None) -> NTMState:
         """Return the usual start, but for the memory."""
         state = super().initial_state(batch_size, memory_locations)
-        return state._replace(memory=torch.full_like(state.memory, 1e-6))
-
-
-class RandomStart(NTM):
-    """An NTM whose memory starts with noise, drawn anew for every sequence."""
-
-    def initial_state(self, batch_size: int, memory_locations: int | None = None) -> NTMState:
-        """Return the usual start, but for the memory."""
-        state = super().initial_state(batch_size, memory_locations)
-        return state._replace(memory=0.5 * torch.randn_like(state.memory))
-
-
-class ShortSighted(NTM):
-    """An NTM in which no gradient flows from a weighting to the weighting of the step before."""
+        return state._replace(memory=self.start(state.memory)) if self.start else state
 
     def advance(
         self, x: Float[Tensor, "B I"], state: NTMState
     ) -> tuple[Float[Tensor, "B F"], NTMState]:
         """Compute the usual step."""
-        return super().advance(x, state._replace(weighting=state.weighting.detach()))
-
-
-def no_floor(head: HeadParameters) -> HeadParameters:
-    """Sharpen by softplus alone, without the 1 before it: below 1, Eq. 9 blurs."""
-    return head._replace(sharpening=head.sharpening - 1)
-
-
-def any_strength(head: HeadParameters) -> HeadParameters:
-    """Take the key strength's raw output, which may be negative: x = log(exp(softplus x) - 1)."""
-    return head._replace(key_strength=head.key_strength.expm1().log())
-
-
-def exponential_strength(head: HeadParameters) -> HeadParameters:
-    """Take the exponential of the key strength's raw output: exp x = exp(softplus x) - 1."""
-    return head._replace(key_strength=head.key_strength.expm1())
-
-
-def blind_shift(head: HeadParameters) -> HeadParameters:
-    """Let no gradient flow to the shift weighting."""
-    return head._replace(shift_weighting=head.shift_weighting.detach())
-
-
-def location_alone(head: HeadParameters) -> HeadParameters:
-    """Close the gate: what a head looks up by content never counts."""
-    return head._replace(gate=torch.zeros_like(head.gate))
+        if self.past:
+            state = state._replace(weighting=self.past(state.weighting))
+        return super().advance(x, state)
 
 
 @dataclass(frozen=True)
@@ -103,12 +70,14 @@ class Experiment:
     """Live training with something taken away.
 
     Attributes:
-        kind: the class of the machine.
+        start: what becomes of the memory at the start.
+        past: what becomes of the last weightings, at every step.
         heads: what becomes of the heads' parameters, at every step.
         training: settings of ``train`` that differ.
     """
 
-    kind: type[NTM] = NTM
+    start: Callable[[Tensor], Tensor] | None = None
+    past: Callable[[Tensor], Tensor] | None = None
     heads: Callable[[HeadParameters], HeadParameters] | None = None
     training: dict[str, Any] = field(default_factory=dict)
 
@@ -121,8 +90,9 @@ class Experiment:
         """Build the machine, with the weights from which live training starts."""
         intact = cast(NTM, LIVE.build(seed))
         with torch.random.fork_rng(devices=[]):
-            machine = self.kind(**intact.settings)
+            machine = Machine(**intact.settings)
         machine.load_state_dict(intact.state_dict())
+        machine.start, machine.past = self.start, self.past
         if self.heads is not None:
             change = self.heads
             machine.heads.register_forward_hook(lambda heads, inputs, head: change(head))
@@ -131,20 +101,34 @@ class Experiment:
 
 EXPERIMENTS = {
     "intact": Experiment(),
-    "memory starts near zero": Experiment(kind=NearZeroStart),
-    "memory starts random": Experiment(kind=RandomStart),
+    "memory starts near zero": Experiment(start=lambda memory: torch.full_like(memory, 1e-6)),
+    "memory starts random": Experiment(start=lambda memory: 0.5 * torch.randn_like(memory)),
     "no clipping": Experiment(training=UNCLIPPED),
     "ten times the rate": Experiment(training={"learning_rate": 10 * RATE}),
     "a hundred times the rate": Experiment(training={"learning_rate": 100 * RATE}),
     "a tenth of the rate": Experiment(training={"learning_rate": RATE / 10}),
-    "sharpening without floor": Experiment(heads=no_floor),
-    "key strength of any sign": Experiment(heads=any_strength),
-    "exponential key strength": Experiment(heads=exponential_strength),
-    "no gradient to the shift": Experiment(heads=blind_shift),
-    "no gradient to the past": Experiment(kind=ShortSighted),
+    # By softplus alone, without the 1 before it: below 1, Eq. 9 blurs.
+    "sharpening without floor": Experiment(
+        heads=lambda head: head._replace(sharpening=head.sharpening - 1)
+    ),
+    # The raw output, which may be negative: x = log(exp(softplus x) - 1).
+    "key strength of any sign": Experiment(
+        heads=lambda head: head._replace(key_strength=head.key_strength.expm1().log())
+    ),
+    # Of the raw output: exp x = exp(softplus x) - 1.
+    "exponential key strength": Experiment(
+        heads=lambda head: head._replace(key_strength=head.key_strength.expm1())
+    ),
+    "no gradient to the shift": Experiment(
+        heads=lambda head: head._replace(shift_weighting=head.shift_weighting.detach())
+    ),
+    "no gradient to the past": Experiment(past=Tensor.detach),
     "Adam as usual": Experiment(training=CUSTOM),
     "no brakes": Experiment(training=CUSTOM | UNCLIPPED | {"settle_at": None}),
-    "location alone": Experiment(heads=location_alone),
+    # What a head looks up by content never counts.
+    "location alone": Experiment(
+        heads=lambda head: head._replace(gate=torch.zeros_like(head.gate))
+    ),
 }
 """What the lab trains, by name."""
 

@@ -35,7 +35,7 @@ from ntm_tutorial.evaluation import check_seed
 from ntm_tutorial.lab import results
 from ntm_tutorial.lab.results import Result
 from ntm_tutorial.models import SequenceModel, family
-from ntm_tutorial.recipes import Recipe, live, recipe
+from ntm_tutorial.recipes import Recipe, recipe
 from ntm_tutorial.settings import DEFAULTS, NAMES
 from ntm_tutorial.speed.compiling import NotCompiled
 from ntm_tutorial.tasks import ALL_TASKS
@@ -111,9 +111,7 @@ def runs(
     Raises:
         ValueError: if there is no such recipe, setting or seed.
     """
-    plan = live(model_name) if live_recipe else recipe(task_name, model_name)
-    if plan.task != task_name:
-        raise ValueError(f"task_name: the live recipe trains {plan.task}, got {task_name!r}")
+    plan = recipe(task_name, model_name, live=live_recipe)
     settings, allowed = settings or {}, setting_names(plan)
     for name in settings:
         if name not in allowed:

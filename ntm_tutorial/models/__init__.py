@@ -7,7 +7,7 @@ Nothing outside this registry knows a family by its name.
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -16,32 +16,9 @@ from ntm_tutorial.models.fast_weights import FastWeights
 from ntm_tutorial.models.lstm import LSTMBaseline
 from ntm_tutorial.models.transformer import Transformer
 from ntm_tutorial.ntm import NTM, NTMState
+from ntm_tutorial.sequence import SequenceModel
 
 __all__ = ["FAMILIES", "FIRST", "Family", "SequenceModel", "family", "family_of", "run_traced"]
-
-
-@runtime_checkable
-class SequenceModel(Protocol):
-    """What every family can do: run like ``torch.nn.LSTM``, from a first state of its own.
-
-    Where a model has ``trace(inputs)``, its inside can be drawn.
-    """
-
-    settings: dict[str, Any]
-    input_size: int
-    output_size: int
-
-    def __call__(self, inputs: Tensor, state: Any = None) -> tuple[Tensor, Any]:
-        """Map inputs (T, B, I) to logits (T, B, O) and the state after the last step."""
-        ...
-
-    def initial_state(self, batch_size: int) -> Any:
-        """Return the learned start."""
-        ...
-
-    def step(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
-        """Map one step's input (B, I) to its logits (B, O) and the next state."""
-        ...
 
 
 @dataclass(frozen=True)

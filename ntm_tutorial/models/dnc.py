@@ -17,15 +17,14 @@ from torch.nn.functional import softplus
 from ntm_tutorial import addressing
 from ntm_tutorial import memory as memory_ops
 from ntm_tutorial.checks import (
-    check_inputs,
     check_kind,
     check_positive,
-    check_state,
     check_together,
     telling,
     whole,
 )
 from ntm_tutorial.controllers import CONTROLLERS, ControllerState
+from ntm_tutorial.sequence import SequenceModel
 
 FAINT = 1e-6
 """What an empty memory holds, and the least usage: at 0, gradients would be infinite."""
@@ -176,7 +175,7 @@ def look_up(
     )
 
 
-class DNC(nn.Module):
+class DNC(SequenceModel):
     """A Differentiable Neural Computer with one write head and any number of read heads.
 
     One step: the controller sees the input and the last reads; its output sets the gates, keys and
@@ -240,8 +239,9 @@ class DNC(nn.Module):
         self.controller = CONTROLLERS[controller](
             self.input_size + reads_size, size, sizes["controller_layers"]
         )
-        self.groups = _groups(self.settings)
-        self.instruct = nn.Linear(size, sum(_width(group) for group in self.groups))
+        self.layout = _layout(self.settings)
+        self.cuts = [heads * numbers for heads, numbers, _ in self.layout.values()]
+        self.instruct = nn.Linear(size, sum(self.cuts))
         self.output = nn.Linear(size + reads_size, self.output_size)
         self._start()
 
@@ -252,8 +252,8 @@ class DNC(nn.Module):
         or even erase, a little of everything that was written.
         """
         self.controller.reset_parameters()
-        first = _width(self.groups[0])
-        self.instruct.bias.data[first : first + self.settings["read_heads"]] -= CLOSED
+        parts = self.instruct.bias.data.split(self.cuts)
+        parts[list(self.layout).index("free_gate")].sub_(CLOSED)
 
     def at(self, *, memory_locations: int) -> "DNC":
         """Return this machine, weights shared, with another number of memory locations.
@@ -280,40 +280,15 @@ class DNC(nn.Module):
         size, locations = whole("batch_size", batch_size), self.memory_shape[0]
         if memory_locations is not None:
             locations = whole("memory_locations", memory_locations)
-        shapes: Any = self._shapes(size, locations)
+        shapes: Any = self._sizes(size, locations)
         new = self.output.weight.new_zeros
         parts: Any = (*map(new, shapes[:-1]), self.controller.initial_state(size))
         state = DNCState(*parts)
         return state._replace(memory=state.memory + FAINT)
 
-    def forward(
-        self, inputs: Float[Tensor, "T B I"], state: DNCState | None = None
-    ) -> tuple[Float[Tensor, "T B O"], DNCState]:
-        """Run a whole sequence, from the learned start unless a state is given.
-
-        Raises:
-            ValueError: if the inputs do not have ``input_size`` channels, or the state is that of
-                another model or batch.
-        """
-        check_inputs("inputs", inputs, ("T", "B", self.input_size), self.output.weight)
-        if state is None:
-            state = self.initial_state(inputs.shape[1])
-        self._check_state(state, inputs.shape[1])
+    def _run(self, inputs: Tensor, state: DNCState) -> tuple[Tensor, DNCState]:
         features, state = self.advance_all(inputs, state)
         return self.output(features), state
-
-    def step(
-        self, x: Float[Tensor, "B I"], state: DNCState
-    ) -> tuple[Float[Tensor, "B O"], DNCState]:
-        """Run one step.
-
-        Raises:
-            ValueError: as ``forward`` does.
-        """
-        check_inputs("x", x, ("B", self.input_size), self.output.weight)
-        self._check_state(state, x.shape[0])
-        feature, state, _ = self._advance(x, state)
-        return self.output(feature), state
 
     def advance_all(
         self, inputs: Float[Tensor, "T B I"], state: DNCState
@@ -331,8 +306,7 @@ class DNC(nn.Module):
         Raises:
             ValueError: if the inputs do not have ``input_size`` channels.
         """
-        check_inputs("inputs", inputs, ("T", "B", self.input_size), self.output.weight)
-        state, features, notes = self.initial_state(inputs.shape[1]), [], []
+        state, features, notes = self._checked(inputs, None), [], []
         for x in inputs.unbind():
             feature, state, told = self._advance(x, state)
             features.append(feature)
@@ -379,15 +353,18 @@ class DNC(nn.Module):
 
     def _instructions(self, hidden: Float[Tensor, "B C"]) -> Instructions:
         """Map the controller's output to gates (0, 1), strengths > 1, modes, keys and vectors."""
-        told, raw = {}, self.instruct(hidden).split([_width(g) for g in self.groups], dim=-1)
-        for squash, group, values in zip(_SQUASH, self.groups, raw, strict=True):
-            cut = squash(values).split([heads * size for heads, size in group.values()], dim=-1)
-            for (name, shape), value in zip(group.items(), cut, strict=True):
-                told[name] = value.unflatten(-1, shape)
-        told["read_mode"] = torch.softmax(told["read_mode"], dim=-1)
-        return Instructions(**told)
+        parts = zip(self.layout.items(), self.instruct(hidden).split(self.cuts, -1), strict=True)
+        return Instructions(**{
+            name: _SQUASH[range_](part.unflatten(-1, (heads, numbers)))
+            for (name, (heads, numbers, range_)), part in parts
+        })  # fmt: skip
 
-    def _shapes(self, batch_size: int, locations: int) -> DNCState:
+    def _shapes(self, batch_size: int, given: Any) -> DNCState:
+        memory: Any = getattr(given, "memory", None)
+        known = isinstance(memory, Tensor) and memory.dim() == 3
+        return self._sizes(batch_size, memory.shape[1] if known else self.memory_shape[0])
+
+    def _sizes(self, batch_size: int, locations: int) -> DNCState:
         heads, width = self.settings["read_heads"], self.memory_shape[1]
         shapes: tuple[Any, ...] = (
             torch.Size((batch_size, locations, width)),
@@ -401,42 +378,25 @@ class DNC(nn.Module):
         )
         return DNCState(*shapes)
 
-    def _check_state(self, state: DNCState, batch_size: int) -> None:
-        given: Any = getattr(state, "memory", None)
-        known = isinstance(given, Tensor) and given.dim() == 3
-        locations = given.shape[1] if known else self.memory_shape[0]
-        check_state(state, self._shapes(batch_size, locations), self.output.weight)
 
-
-Group = dict[str, tuple[int, int]]
-"""By name, how many heads an instruction is for, and how many numbers each gets."""
-
-
-def _groups(settings: dict[str, Any]) -> tuple[Group, ...]:
-    """List all instructions, those together that are squashed alike, in the order of _SQUASH."""
+def _layout(settings: dict[str, Any]) -> dict[str, tuple[int, int, str]]:
+    """Lay out all instructions: for how many heads, how many numbers each gets, and their range."""
     heads, width = settings["read_heads"], settings["memory_width"]
-    free: Group = {
-        "read_key": (heads, width), "write_key": (1, width), "add_vector": (1, width),
-        "read_mode": (heads, 3),
+    masks = {"read_mask": (heads, width, "gate"), "write_mask": (1, width, "gate")}
+    return {
+        "read_key": (heads, width, "any"), "write_key": (1, width, "any"),
+        "add_vector": (1, width, "any"), "read_mode": (heads, 3, "mode"),
+        "free_gate": (heads, 1, "gate"), "allocation_gate": (1, 1, "gate"),
+        "write_gate": (1, 1, "gate"), "erase_vector": (1, width, "gate"),
+        **(masks if settings["masked"] else {}),
+        "read_strength": (heads, 1, "above one"), "write_strength": (1, 1, "above one"),
+        **({"sharpening": (heads, 2, "above one")} if settings["sharp"] else {}),
     }  # fmt: skip
-    gates: Group = {
-        "free_gate": (heads, 1), "allocation_gate": (1, 1), "write_gate": (1, 1),
-        "erase_vector": (1, width),
-    }  # fmt: skip
-    above_one: Group = {"read_strength": (heads, 1), "write_strength": (1, 1)}
-    if settings["masked"]:
-        gates |= {"read_mask": (heads, width), "write_mask": (1, width)}
-    if settings["sharp"]:
-        above_one |= {"sharpening": (heads, 2)}
-    return free, gates, above_one
 
 
-def _width(group: Group) -> int:
-    return sum(heads * size for heads, size in group.values())
-
-
-_SQUASH: tuple[Callable[[Tensor], Tensor], ...] = (
-    lambda values: values,
-    torch.sigmoid,
-    lambda values: 1 + softplus(values),
-)
+_SQUASH: dict[str, Callable[[Tensor], Tensor]] = {
+    "any": lambda values: values,
+    "mode": lambda values: torch.softmax(values, dim=-1),
+    "gate": torch.sigmoid,
+    "above one": lambda values: 1 + softplus(values),
+}

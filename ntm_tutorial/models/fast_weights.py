@@ -17,6 +17,7 @@ So all steps of a sequence can be computed at once, by ``write_all``.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -24,14 +25,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import normalize, silu
 
-from ntm_tutorial.checks import (
-    check_inputs,
-    check_positive,
-    check_state,
-    check_together,
-    telling,
-    whole,
-)
+from ntm_tutorial.checks import check_positive, check_together, telling, whole
+from ntm_tutorial.sequence import SequenceModel
 
 RULES = {
     "add": (False, False),
@@ -156,34 +151,25 @@ Run = Callable[[Tensor, Writes], tuple[Tensor, Tensor]]
 """What takes a memory and all writes to all reads and the last memory."""
 
 
-class _Recorder:
-    """Writes and reads at one step after another, and keeps what happened, layer by layer."""
-
-    def __init__(self) -> None:
-        self.layers: list[FastWeightsTrace] = []
-
-    def __call__(self, memory: Tensor, writes: Writes) -> tuple[Tensor, Tensor]:
-        memories, reads = [], []
-        for step in range(writes.key.shape[-2]):
-            key, query, add, alpha, beta = (
-                None if part is None else part[..., step, :] for part in writes
-            )
-            assert key is not None and query is not None and add is not None
-            memory = write(memory, key, add, alpha=alpha, beta=beta)
-            memories.append(memory)
-            reads.append(read(memory, query))
-        ones = torch.ones_like(writes.key[..., :1])
-        gates = [ones if gate is None else gate for gate in (writes.alpha, writes.beta)]
-        read_all = torch.stack(reads, dim=-2)
-        by_step = [part.movedim(-2, 0) for part in (*writes[:3], *gates, read_all)]
-        self.layers.append(FastWeightsTrace._make([*by_step, torch.stack(memories)]))
-        return read_all, memory
-
-    def trace(self) -> FastWeightsTrace:
-        """Put the layers' parts together."""
-        return FastWeightsTrace(
-            *(torch.stack(part, dim=2) for part in zip(*self.layers, strict=True))
+def _write_each(
+    memory: Tensor, writes: Writes, keep: Callable[[list[Tensor]], None]
+) -> tuple[Tensor, Tensor]:
+    """Write and read at one step after another, and keep what happened, time first."""
+    memories, reads = [], []
+    for step in range(writes.key.shape[-2]):
+        key, query, add, alpha, beta = (
+            None if part is None else part[..., step, :] for part in writes
         )
+        assert key is not None and query is not None and add is not None
+        memory = write(memory, key, add, alpha=alpha, beta=beta)
+        memories.append(memory)
+        reads.append(read(memory, query))
+    ones = torch.ones_like(writes.key[..., :1])
+    gates = [ones if gate is None else gate for gate in (writes.alpha, writes.beta)]
+    read_all = torch.stack(reads, dim=-2)
+    by_step = [part.movedim(-2, 0) for part in (*writes[:3], *gates, read_all)]
+    keep([*by_step, torch.stack(memories)])
+    return read_all, memory
 
 
 class _Layer(nn.Module):
@@ -230,11 +216,11 @@ class _Layer(nn.Module):
         return x + self.then(x), memory, seen[:, x.shape[1] :]
 
 
-class FastWeights(nn.Module):
+class FastWeights(SequenceModel):
     """Layers of fast weights, between a linear map from the input and one to the output.
 
     Call it like ``torch.nn.LSTM``: ``logits, state = model(inputs)``, time first. A whole sequence
-    runs in parallel, through ``write_all``; ``step`` and ``trace`` write one step after another.
+    runs in parallel, through ``write_all``; ``trace`` writes one step after another.
 
     Args:
         input_size: channels of the input, ``I``.
@@ -288,46 +274,24 @@ class FastWeights(nn.Module):
         Raises:
             ValueError: if the batch size is not positive.
         """
-        shapes: Any = self._shapes(whole("batch_size", batch_size))
+        shapes: Any = self._shapes(whole("batch_size", batch_size), None)
         return FastWeightsState._make(self.input.weight.new_zeros(shape) for shape in shapes)
 
-    def forward(
-        self, inputs: Float[Tensor, "T B I"], state: FastWeightsState | None = None
-    ) -> tuple[Float[Tensor, "T B O"], FastWeightsState]:
-        """Run a whole sequence, from empty memories unless a state is given.
-
-        Raises:
-            ValueError: if the inputs do not have ``input_size`` channels, or the state is that of
-                another model or batch.
-        """
-        return self._run(inputs, state, write_all)
-
-    def step(
-        self, x: Float[Tensor, "B I"], state: FastWeightsState
-    ) -> tuple[Float[Tensor, "B O"], FastWeightsState]:
-        """Run one step.
-
-        Raises:
-            ValueError: if the input does not have ``input_size`` channels, or the state is that of
-                another model or batch.
-        """
-        check_inputs("x", x, ("B", self.input_size), self.input.weight)
-        logits, state = self._run(x.unsqueeze(0), state, _Recorder())
-        return logits.squeeze(0), state
-
     def trace(
-        self, inputs: Float[Tensor, "T B I"], state: FastWeightsState | None = None
+        self, inputs: Float[Tensor, "T B I"]
     ) -> tuple[Float[Tensor, "T B O"], FastWeightsTrace]:
         """Run a whole sequence step by step, and return all that happened beside the logits.
 
         Raises:
             ValueError: as when the model is called.
         """
-        recorder = _Recorder()
-        logits, _ = self._run(inputs, state, recorder)
-        return logits, recorder.trace()
+        layers: list[list[Tensor]] = []
+        run = partial(_write_each, keep=layers.append)
+        logits, _ = self._run(inputs, self._checked(inputs, None), run)
+        parts = (torch.stack(part, dim=2) for part in zip(*layers, strict=True))
+        return logits, FastWeightsTrace(*parts)
 
-    def _shapes(self, batch_size: int) -> FastWeightsState:
+    def _shapes(self, batch_size: int, given: Any) -> FastWeightsState:
         width, layers, heads, rows, reach = (
             self.settings[name] for name in ("width", "layers", "heads", "key_width", "convolution")
         )
@@ -337,12 +301,8 @@ class FastWeights(nn.Module):
         return FastWeightsState(memory, past)
 
     def _run(
-        self, inputs: Tensor, state: FastWeightsState | None, run: Run
+        self, inputs: Tensor, state: FastWeightsState, run: Run = write_all
     ) -> tuple[Tensor, FastWeightsState]:
-        check_inputs("inputs", inputs, ("T", "B", self.input_size), self.input.weight)
-        if state is None:
-            state = self.initial_state(inputs.shape[1])
-        check_state(state, self._shapes(inputs.shape[1]), self.input.weight)
         x, ends = self.input(inputs.transpose(0, 1)), []
         for number, layer in enumerate(self.layers):
             x, *end = layer(x, state.memory[:, number], state.past[:, number], run)

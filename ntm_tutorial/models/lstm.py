@@ -1,16 +1,18 @@
 """The baseline of the paper: a stacked LSTM, with no memory but its hidden state."""
 
+from typing import Any
+
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
-from ntm_tutorial.checks import check_inputs, check_positive, check_state, whole
+from ntm_tutorial.checks import check_positive, whole
+from ntm_tutorial.sequence import SequenceModel
 
 LSTMState = tuple[Tensor, Tensor]
 """Hidden and cell state, each (layers, B, hidden), as ``torch.nn.LSTM`` has them."""
 
 
-class LSTMBaseline(nn.Module):
+class LSTMBaseline(SequenceModel):
     """Stacked ``torch.nn.LSTM`` layers with skip connections and a learned first state.
 
     The paper's parameter counts, and Graves (2013), say how its LSTM was wired: every layer sees
@@ -53,23 +55,11 @@ class LSTMBaseline(nn.Module):
             self.initial_cell.expand(-1, size, -1).contiguous(),
         )
 
-    def forward(
-        self, inputs: Float[Tensor, "T B I"], state: LSTMState | None = None
-    ) -> tuple[Float[Tensor, "T B O"], LSTMState]:
-        """Run a whole sequence, from the learned start unless a state is given.
-
-        A state is a pair, hidden and cell, each of shape (layers, B, hidden).
-
-        Raises:
-            ValueError: if the inputs do not have ``input_size`` channels, or the state is that of
-                another model or batch.
-        """
-        check_inputs("inputs", inputs, ("T", "B", self.input_size), self.output.weight)
-        if state is None:
-            state = self.initial_state(inputs.shape[1])
+    def _shapes(self, batch_size: int, given: Any) -> tuple[torch.Size, torch.Size]:
         layers, _, hidden_size = self.initial_hidden.shape
-        size = torch.Size((layers, inputs.shape[1], hidden_size))
-        check_state(state, (size, size), self.output.weight)
+        return (torch.Size((layers, batch_size, hidden_size)),) * 2
+
+    def _run(self, inputs: Tensor, state: LSTMState) -> tuple[Tensor, LSTMState]:
         hiddens: list[Tensor] = []
         ends = []
         starts = zip(*(part.split(1) for part in state), strict=True)
@@ -79,16 +69,3 @@ class LSTMBaseline(nn.Module):
             ends.append(end)
         hidden_end, cell_end = (torch.cat(part) for part in zip(*ends, strict=True))
         return self.output(torch.cat(hiddens, dim=-1)), (hidden_end, cell_end)
-
-    def step(
-        self, x: Float[Tensor, "B I"], state: LSTMState
-    ) -> tuple[Float[Tensor, "B O"], LSTMState]:
-        """Run one step. The state is a pair of tensors (layers, B, hidden).
-
-        Raises:
-            ValueError: if the input does not have ``input_size`` channels, or the state is that of
-                another model or batch.
-        """
-        check_inputs("x", x, ("B", self.input_size), self.output.weight)
-        logits, state = self(x.unsqueeze(0), state)
-        return logits.squeeze(0), state

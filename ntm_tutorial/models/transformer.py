@@ -13,14 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ntm_tutorial.checks import (
-    check_inputs,
-    check_number,
-    check_positive,
-    check_state,
-    telling,
-    whole,
-)
+from ntm_tutorial.checks import check_number, check_positive, telling, whole
+from ntm_tutorial.sequence import SequenceModel
 
 POSITIONS = ("none", "rope", "alibi", "half-windowed", "coupled")
 """How a head may know where a row lies."""
@@ -56,7 +50,7 @@ class TransformerTrace(NamedTuple):
     position: Float[Tensor, "T B"]
 
 
-class Transformer(nn.Module):
+class Transformer(SequenceModel):
     r"""A causal decoder of pre-norm blocks, with the state that ``torch.nn.LSTM`` would hand on.
 
     A head with query :math:`q`, and so far the rows :math:`k_s`, :math:`v_s`, reads
@@ -156,40 +150,20 @@ class Transformer(nn.Module):
         Raises:
             ValueError: if the batch size is not positive.
         """
-        shapes: Any = self._shapes(whole("batch_size", batch_size), 0)
+        shapes: Any = self._shapes(whole("batch_size", batch_size), None)
         return TransformerState(*map(self.output.weight.new_zeros, shapes))
 
-    def _shapes(self, batch_size: int, rows: int) -> TransformerState:
+    def _shapes(self, batch_size: int, given: Any) -> TransformerState:
+        keys: Any = getattr(given, "keys", None)
+        rows = keys.shape[3] if isinstance(keys, Tensor) and keys.dim() == 5 else 0
         width, layers, heads = (self.settings[n] for n in ("width", "layers", "heads"))
         appended = torch.Size((layers, batch_size, heads, rows, width // heads))
         recent = torch.Size((layers, batch_size, self.settings["convolution"] - 1, 3 * width))
         sizes: Any = (appended, appended, recent, torch.Size((batch_size,)))
         return TransformerState(*sizes)
 
-    def forward(
-        self, inputs: Float[Tensor, "T B I"], state: TransformerState | None = None
-    ) -> tuple[Float[Tensor, "T B O"], TransformerState]:
-        """Run a whole sequence, all steps at once, from an empty memory unless a state is given.
-
-        Raises:
-            ValueError: if the inputs do not have ``input_size`` channels, or the state is that of
-                another model or batch.
-        """
-        logits, state, _, _ = self._run(inputs, state)
-        return logits, state
-
-    def step(
-        self, x: Float[Tensor, "B I"], state: TransformerState
-    ) -> tuple[Float[Tensor, "B O"], TransformerState]:
-        """Run one step, which appends one row to each head's memory.
-
-        Raises:
-            ValueError: if the input does not have ``input_size`` channels, or the state is that of
-                another model or batch.
-        """
-        check_inputs("x", x, ("B", self.input_size), self.output.weight)
-        logits, state = self(x.unsqueeze(0), state)
-        return logits.squeeze(0), state
+    def _run(self, inputs: Tensor, state: TransformerState) -> tuple[Tensor, TransformerState]:
+        return self._look(inputs, state)[:2]
 
     def trace(
         self, inputs: Float[Tensor, "T B I"]
@@ -199,25 +173,18 @@ class Transformer(nn.Module):
         Raises:
             ValueError: if the inputs do not have ``input_size`` channels.
         """
-        logits, _, weighting, position = self._run(inputs, None)
+        logits, _, weighting, position = self._look(inputs, self._checked(inputs, None))
         rows = len(inputs)
         every = torch.stack(weighting).permute(3, 1, 0, 2, 4)  # T, B, layers, heads, rows
         sink = every[..., rows] if self.settings["sink"] else torch.zeros_like(every[..., 0])
         return logits, TransformerTrace(every[..., :rows], sink, position)
 
-    def _run(
-        self, inputs: Tensor, state: TransformerState | None
+    def _look(
+        self, inputs: Tensor, state: TransformerState
     ) -> tuple[Tensor, TransformerState, list[Tensor], Tensor]:
-        check_inputs("inputs", inputs, ("T", "B", self.input_size), self.output.weight)
-        steps, batch_size, _ = inputs.shape
-        if state is None:
-            state = self.initial_state(batch_size)
-        keys = getattr(state, "keys", None)
-        past = keys.shape[3] if isinstance(keys, Tensor) and keys.dim() == 5 else 0
-        check_state(state, self._shapes(batch_size, past), self.output.weight)
         position = self._count(inputs, state.position)
         turn = self._turn(position)
-        bias = self._bias(steps, past)
+        bias = self._bias(len(inputs), state.keys.shape[3])
         x, ends, weightings = self.embed(inputs), [], []
         for block, *start in zip(self.blocks, *state[:3], strict=True):
             x, end, weighting = block(x, tuple(start), bias, turn)
