@@ -1,4 +1,4 @@
-"""What only some recipes hang on the training loop: an average, noise, a hold, a settling."""
+"""What only some recipes add to the training loop: an average, noise, a hold, a settling."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,18 +17,18 @@ else:
 SETTLED = 0.01
 """The share of the learning rate that is left once a run has settled."""
 RELAPSE = 5
-"""So many times the lowest validation cost, and what was learned is about to be lost."""
+"""At this many times the lowest validation cost, what was learned is about to be lost."""
 
 
 class Callback:
     """Called at the joints of the training loop; by itself, it does nothing there.
 
-    What it keeps between two batches belongs into its ``state_dict``, which is part of the
-    checkpoint: then a resumed run ends as an unbroken one.
+    What it keeps between two batches belongs in its ``state_dict``, which is part of the
+    checkpoint: then a resumed run ends like an unbroken one.
     """
 
     name = ""
-    """Under which the checkpoint keeps its state; left out, its class's."""
+    """The checkpoint keeps its state under this name; if empty, under its class's."""
 
     def check(self, model: Any) -> None:
         """Refuse a model that it cannot go along with."""

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 INPUT_GAIN = 4.0
-"""How much larger than PyTorch's default a controller's weights for what comes in start."""
+"""A controller's input weights start this many times larger than PyTorch's default."""
 
 ControllerState = tuple[tuple[Tensor, Tensor], ...]
 """One pair (hidden, cell) per LSTM layer; empty for a feed-forward controller."""

@@ -71,7 +71,7 @@ def _cross_entropy(logits: Tensor, probabilities: Tensor) -> Tensor:
 def divergence(
     logits: Float[Tensor, "*any"], probabilities: Float[Tensor, "*any"]
 ) -> Float[Tensor, "*any"]:
-    r"""Return the bits that each prediction wastes, on average, beside the right probability.
+    r"""Return the bits that each prediction wastes, on average, against the right probability.
 
     This is the Kullback-Leibler divergence of a model's :math:`p`, the sigmoid of its logit, from
     :math:`q`, for outcomes 0 and 1:

@@ -21,8 +21,8 @@ from ntm_tutorial.sequence import SequenceModel
 INITIAL_MEMORY = 0.5
 """Where a memory that is not learned starts: a constant, so that no location is special beforehand.
 
-It is large enough that the read of an empty row says so. Near zero an empty row is silent, and the
-machine has to find another sign that it still listens; in chapter 19 it does.
+It is large enough that the read of an empty row stands out. Near zero an empty row is silent, and
+the machine has to find another sign that it is still listening; in chapter 19 it finds one.
 """
 
 

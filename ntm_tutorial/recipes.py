@@ -222,7 +222,8 @@ _LSTM = Settings(
 
 # One difficulty a batch wastes less on padding. The task is learned before hardening starts. The
 # count is a number among bits: larger first weights should saturate the units that listen to it, so
-# that a count never heard drives them nowhere new. What both are worth is open: see chapter 12.
+# that a count never heard drives them nowhere new. What hardening
+# and these weights are worth is open: see chapter 12.
 _REPEAT = Settings(
     400_000, optimizer=_NTM.optimizer, schedule=Schedule(decay=0.6),
     curriculum=Curriculum(mixed=False), validation=Validation(every=10_000, sequences=200),
@@ -309,7 +310,7 @@ The settings are those that trained the models in ``pretrained``.
 """
 
 # Trained in a small memory, and validated and tested in a larger one: a third more locations than
-# the longest test has vectors, which is hardly enough. An average of the weights costs a tenth of
+# the longest test has vectors, which is at times too few. An average of weights costs a tenth of
 # what they do: how nearly gates are open or shut decides how far a chain holds.
 _DNCS = ("dnc", "dnc-repaired")
 _DNC = Settings(

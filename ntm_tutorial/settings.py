@@ -139,7 +139,7 @@ class Validation:
     stop_at: float | None = None
 
     def due(self, seen: int, done: int) -> bool:
-        """Tell whether ``every`` sequences have gone by between two numbers of them."""
+        """Tell whether a multiple of ``every`` was passed between ``done`` and ``seen``."""
         return seen // self.every > done // self.every
 
     def episode(self, task: Task, seed: int) -> Episode:
@@ -204,7 +204,7 @@ MAIN = ("sequences", "batch_size", "learning_rate")
 def flat(settings: Settings) -> dict[str, Any]:
     """Give every setting its name in files, on the command line, and as an argument of ``train``.
 
-    They are older than the groups: Adam's two betas are ``momentum`` and ``smoothing`` there.
+    Adam's two betas are called ``momentum`` and ``smoothing`` there.
     """
     optimizer, validation = settings.optimizer, settings.validation
     found: dict[Any, Any] = {type(one): one for one in settings.callbacks}

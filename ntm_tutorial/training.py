@@ -30,7 +30,7 @@ from ntm_tutorial.settings import Curriculum, Optimizer, Schedule, Settings, Val
 from ntm_tutorial.tasks import Episode, Task
 
 PATIENCE = 10
-"""So many batches in a row whose gradient weight noise has blown up are one too many."""
+"""With weight noise, this many batches in a row without a finite gradient end the training."""
 
 
 @dataclass
@@ -61,8 +61,8 @@ class History:
     def sustained(self, bits: float, sequences: int) -> int | None:
         """Return after how many sequences the validation cost fell to ``bits`` and stayed there.
 
-        It is the first validation from which on none is above ``bits`` until at least so many
-        ``sequences`` later; a run that ends before that has not shown it.
+        It is where a stretch of at least ``sequences`` begins in which no validation is above
+        ``bits``; a run that ends before that has not shown it.
         """
         start = None
         for seen, cost in zip(self.sequences, self.validation_bits, strict=True):
@@ -321,7 +321,7 @@ def loss_of(logits: Float[Tensor, "T B O"], episode: Episode) -> Float[Tensor, "
 
 
 def check_run(model: nn.Module, task: Task, settings: Settings) -> None:
-    """Refuse validation outside the training range, and what does not fit the model or is none.
+    """Refuse a model without weights to train, and settings that do not fit it or the task.
 
     Raises:
         ValueError: naming the setting.
