@@ -53,7 +53,7 @@ def wrong_bits(logits: Float[Tensor, "T B O"], episode: Episode) -> Int[Tensor, 
 
 def _asked(logits: Tensor, episode: Episode) -> Tensor:
     """Return logits that can be scored, in single precision at least."""
-    check_kind("episode", episode, Episode)
+    check_episode(episode)
     check_logits(logits, episode.targets)
     if bool((logits.isnan() & _mask(episode)).any()):
         raise ValueError("logits: expected numbers at the steps that count, got NaN")
@@ -270,7 +270,7 @@ def sweep(
     """
     if name not in task.training_range:
         raise ValueError(f"name: expected one of {list(task.training_range)}, got {name!r:.80}")
-    return {value: evaluate(model, task, **settings, **{name: value}) for value in values}
+    return {int(value): evaluate(model, task, **settings, **{name: value}) for value in values}
 
 
 @telling
@@ -418,6 +418,27 @@ def check_seed(seed: Any) -> int:
         ValueError: saying what was given.
     """
     return whole("seed", seed, 0, SEEDS - 1)
+
+
+def check_episode(episode: Any) -> None:
+    """Refuse what a task of the reader's own may return by mistake.
+
+    Raises:
+        ValueError: if it is no episode, its mask is not of bools (T,) or (T, B), asks for nothing,
+            or asks for what is no probability.
+    """
+    check_kind("episode", episode, Episode)
+    _, targets, mask = episode
+    if mask.dtype != torch.bool or mask.shape not in (targets.shape[:1], targets.shape[:2]):
+        raise ValueError(
+            f"episode: expected a mask of bools, (T,) or (T, B) of targets (T, B, O) ="
+            f" {tuple(targets.shape)}, got {mask.dtype} {tuple(mask.shape)}"
+        )
+    asked = targets[mask]
+    if not asked.numel() or not bool(((asked >= 0) & (asked <= 1)).all()):
+        raise ValueError(
+            "episode: expected targets of 0 to 1 where the mask asks, got others or none"
+        )
 
 
 def _mask(episode: Episode) -> Tensor:

@@ -201,13 +201,15 @@ class NTM(SequenceModel):
             memory_locations: use only the first so many of the memory's locations; left out, all.
 
         Raises:
-            ValueError: if a number is not positive, or there are not so many locations.
+            ValueError: if a number is not positive, there are not so many locations, or they are
+                fewer than a shift reaches.
         """
         size = whole("batch_size", batch_size)
         most, width = self.memory_shape
         locations = most
         if memory_locations is not None:
-            locations = whole("memory_locations", memory_locations, most=most)
+            reach = 2 * self.settings["shift_range"] + 1
+            locations = whole("memory_locations", memory_locations, reach, most)
         weighting = torch.softmax(self.initial_weighting_logits[:, :locations], dim=-1)
         if self.initial_memory is None:
             columns = weighting.new_full((size, width, locations), INITIAL_MEMORY)

@@ -183,9 +183,21 @@ class Settings:
         for name in changes:
             if name not in NAMES:
                 raise TypeError(f"no setting is called {name!r}; expected one of {list(NAMES)}")
-        changed = typed(flat(self) | changes)
-        own = tuple(one for one in self.callbacks if not isinstance(one, OURS))
-        return replace(changed, callbacks=changed.callbacks + own)
+        names = [one.name or type(one).__name__ for one in self.callbacks]
+        if len(set(names)) < len(names):
+            raise ValueError(f"callbacks: expected one of each kind, got {names}")
+        plain, changed = typed(flat(self)), typed(flat(self) | changes)
+        callbacks = tuple(one for one in self.callbacks if type(one) not in OURS)
+        own: dict[str, Any] = {"callbacks": changed.callbacks + callbacks}
+        for name in ("optimizer", "schedule", "curriculum", "validation"):
+            group, usual = getattr(self, name), getattr(changed, name)
+            if type(group) is not type(
+                usual
+            ):  # a reader's, which may do more than its settings say
+                if usual != getattr(plain, name):
+                    raise ValueError(f"{name}: it is of a class of yours; set it there")
+                own[name] = group
+        return replace(changed, **own)
 
     @property
     def chosen(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import math
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
@@ -17,10 +18,11 @@ from tqdm.auto import tqdm
 from ntm_tutorial import checkpoint as checkpoints
 from ntm_tutorial import speed, storage
 from ntm_tutorial.callbacks import Callback
-from ntm_tutorial.checks import check_kind, telling, whole
+from ntm_tutorial.checks import check_kind, check_logits, telling, whole
 from ntm_tutorial.evaluation import (
     answer,
     bits_per_sequence,
+    check_episode,
     check_seed,
     evaluating,
     fitted,
@@ -111,11 +113,14 @@ def train(
 ) -> History:
     """Train a model in place; at the end it holds the weights that validated best.
 
+    With ``Harden``, only those count that validated after it started.
+
     The loss is the paper's: cross-entropy summed over the outputs that count, averaged over the
     batch. Training and validation draw only from the task's training range.
 
     Args:
-        model: called like ``torch.nn.LSTM``, on the device where it is to be trained.
+        model: called like ``torch.nn.LSTM``, on the device where it is to be trained. An NTM gets
+            the faster step of ``ntm_tutorial.speed``, and keeps it.
         task: the task to draw from.
         sequences: how many sequences to train on.
         batch_size: sequences per update.
@@ -156,8 +161,10 @@ def train(
     )  # fmt: skip
     run = Run(speed.fast(model.train()), task, groups.but(**settings), check_seed(seed))
     path = None if checkpoint is None else storage.check_file(checkpoint)
-    if path is not None and path.exists():
-        checkpoints.load(run, path)
+    if path is not None:
+        storage.check_folder(path.parent)
+        if path.exists():
+            checkpoints.load(run, path)
     forward = speed.compiled(model, run.settings.batch_size) if compile else nullcontext(model)
     bar = tqdm(
         total=run.settings.sequences, initial=run.seen, unit=" sequences", disable=not progress,
@@ -175,6 +182,8 @@ def train(
                 if on_validation is not None:
                     on_validation(run.history)
         bar.total = bar.n  # a run that reached its goal early is complete too
+    if not math.isfinite(run.best_bits):
+        warnings.warn("no validation was finite: the weights are those of the start", stacklevel=2)
     run.keep_best()
     return run.history
 
@@ -239,6 +248,8 @@ class Run:
         size = min(settings.batch_size, settings.sequences - self.seen)
         difficulty = settings.curriculum.draw(self.task, size, self.seen, self.generator)
         episode = self.task.sample(size, generator=self.generator, **difficulty)
+        if not self.seen:  # a task of the reader's own may be wrong: say so at once
+            check_episode(episode)
         loss = self._backward(fitted(episode, self.model))
         finite = settings.optimizer.clip(self.model)
         self.skipped = 0 if finite else self.skipped + 1
@@ -273,6 +284,7 @@ class Run:
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             logits = answer(self.forward, episode, *state)
+            check_logits(logits, episode.targets)
             loss = loss_of(logits, episode)
             loss.backward()
         return loss
@@ -328,6 +340,8 @@ def check_run(model: nn.Module, task: Task, settings: Settings) -> None:
     """
     if not any(weight.requires_grad for weight in model.parameters()):
         raise ValueError("model: expected weights to train, got none")
+    if not torch.is_grad_enabled():
+        raise ValueError("train: expected gradients, got torch.no_grad() or the like around it")
     for one in settings.callbacks:
         one.check(model)
     for name, value in (settings.validation.difficulty or {}).items():

@@ -268,6 +268,7 @@ class TestBadInput:
             ("train copy ntm-lstm --sequences 0", "--sequences: .*from 1 to .*got '0'"),
             ("train copy ntm-lstm --seed -1", "--seed: .*from 0 .*got '-1'"),
             ("train copy ntm-lstm --output .", "--output: expected a file of its own, got ."),
+            ("train copy lstm --output w --checkpoint a/../w", "--output: expected a file of its"),
             ("train copy ntm-lstm --output a --checkpoint a", "--output: .*of its own, got a"),
             ("train copy ntm-lstm --checkpoint other", "--checkpoint: other is damaged"),
             (

@@ -35,7 +35,7 @@ def test_the_quick_start_says_of_its_seeds_what_was_recorded() -> None:
     least, some = sorted({run["perfect at 120"] for run in runs} - {0.0})[:2]
     assert max(lists) < 30_000, "all solved"
     assert (
-        f"all ten got there, after {min(lists):,} to {max(lists):,} lists "
+        f"All ten got there, after {min(lists):,} to {max(lists):,} lists "
         f"and {min(seconds):.0f} to {max(seconds):.0f} seconds"
     ) in text
     assert f"nine of the ten seeds cost {usual[0]:.2f} to {usual[-1]:.2f} bits" in text

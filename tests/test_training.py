@@ -1,5 +1,6 @@
 """The training loop: repeatable, resumable at any moment, and careful with what it is given."""
 
+import copy
 import itertools
 import json
 import math
@@ -269,6 +270,22 @@ class TestSettings:
         run = RUN | {n: np.int8(RUN[n]) for n in ("sequences", "seed", "validate_every")}
         other = train(small(), COPY, **run, learning_rate=np.float64(3e-3), ramp=np.uint8(0))
         assert curve(other) == curve(train(small(), COPY, **RUN))
+
+
+class Still(Schedule):
+    """A reader's own: nothing is learned."""
+
+    def factor(self, seen: int, sequences: int) -> float:
+        return 0.0
+
+
+def test_a_schedule_of_the_readers_own_is_what_runs() -> None:
+    model = small()
+    before = copy.deepcopy(model.state_dict())
+    train(model, COPY, **RUN, schedule=Still())
+    assert all(value.equal(before[name]) for name, value in model.state_dict().items())
+    with pytest.raises(ValueError, match=r"^schedule: it is of a class of yours; set it there"):
+        train(small(), COPY, **RUN, schedule=Still(), decay=0.5)
 
 
 class Counter(Callback):
@@ -884,6 +901,21 @@ class TestBadInput:
             with pytest.raises(ValueError, match=r"^model: expected weights to train, got none"):
                 train(model, COPY, **RUN)
 
+    def test_no_gradients(self) -> None:
+        with torch.no_grad(), pytest.raises(ValueError, match=r"^train: expected gradients"):
+            train(small(), COPY, **RUN)
+
+    def test_callbacks_of_one_kind(self) -> None:
+        with pytest.raises(ValueError, match=r"^callbacks: expected one of each kind, got \['Av"):
+            train(small(), COPY, **RUN, callbacks=[Average(0.9), Average(0.5)])
+
+    @pytest.mark.parametrize("mask", [torch.zeros(9).bool(), torch.ones(1).bool(), torch.ones(9)])
+    def test_a_task_whose_mask_is_none(self, mask: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+        episode = Episode(torch.zeros(9, 2, 9), torch.zeros(9, 2, 8), mask)
+        monkeypatch.setattr(COPY, "sample", lambda *arguments, **names: episode)
+        with pytest.raises(ValueError, match=r"^episode: expected (a mask of bools|targets of 0)"):
+            train(small(), COPY, **RUN)
+
     def test_a_checkpoint_where_no_file_can_be(self, tmp_path: Path) -> None:
         with pytest.raises(ValueError, match=r"^path: expected a file"):
             train(small(), COPY, **RUN, checkpoint=tmp_path)
@@ -900,8 +932,11 @@ class TestBadInput:
             train(small(), COPY, **RUN, validation_difficulty={"items": 3})
 
     def test_memory_sizes_that_do_not_fit(self) -> None:
-        with pytest.raises(ValueError, match=r"^memory_locations: .* 1 to 10, got 11"):
-            train(small(), COPY, **RUN, memory_sizes=[5, 11])
+        for sizes in ([5, 11], [2]):  # more than there are; fewer than a shift reaches
+            with pytest.raises(
+                ValueError, match=rf"^memory_locations: .* 3 to 10, got {sizes[-1]}"
+            ):
+                train(small(), COPY, **RUN, memory_sizes=sizes)
         with pytest.raises(ValueError, match=r"^memory_sizes: only an NTM has a memory"):
             train(LSTMBaseline(9, 8, hidden_size=4), COPY, **RUN, memory_sizes=[5])
 

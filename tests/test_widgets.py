@@ -719,6 +719,7 @@ def test_an_own_model_that_fails_is_told_in_words_and_the_others_drawn(
         (widgets.associative_recall_explorer, {"sequence": torch.zeros(2, 3, 8)}, r"\(2, 3, 8\)"),
         (widgets.associative_recall_explorer, {"sequence": torch.ones(2, 3, 6) * 2}, "zeros and"),
         (widgets.ngrams_explorer, {"sequence": "012"}, "bits: expected zeros and ones only, got 2"),
+        (widgets.ngrams_explorer, {"sequence": [0.9, 0.2]}, "expected zeros and ones only, got"),
         (widgets.ngrams_explorer, {"sequence": ""}, "expected 1 to 1000 of them, got 0"),
         (widgets.priority_sort_explorer, {"models": {"mine": 3}}, "models: expected a model for"),
         (widgets.priority_sort_explorer, {"sequence": torch.zeros(1, 8)}, "2 to 40 vectors, got 1"),

@@ -128,7 +128,7 @@ def train_command(options: argparse.Namespace) -> int:
     output = options.output or Path(f"{plan.task}_{plan.model}.safetensors")
     checkpoint = options.checkpoint or Path(f"{output}.checkpoint")
     for option, file in (("--output", output), ("--checkpoint", checkpoint)):
-        if output == checkpoint or (file.exists() and not file.is_file()):
+        if output.resolve() == checkpoint.resolve() or (file.exists() and not file.is_file()):
             raise ValueError(f"{option}: expected a file of its own, got {file}")
         with _named(option):
             storage.check_folder(file.parent)
@@ -148,12 +148,16 @@ def train_command(options: argparse.Namespace) -> int:
                 on_validation=None if options.progress else _print_validation,
             )
             pretrained.save_file(output, model, plan, history, seed)
-            checkpoint.unlink()
+            checkpoint.unlink(missing_ok=True)
     except KeyboardInterrupt:
         print(_how_to_resume(checkpoint), file=sys.stderr)
         raise
     print(f"Trained on {history.sequences[-1]} sequences.", end=" ")
-    print(f"Best validation: {min(history.validation_bits):.4g} bits per sequence.")
+    after = plan.training.get("harden_after") or 0
+    hardened = after < history.sequences[-1]  # only what is validated from then on is kept
+    costs = zip(history.sequences, history.validation_bits, strict=True)
+    kept = [bits for seen, bits in costs if seen > after or not hardened]
+    print(f"Best validation: {min(filter(math.isfinite, kept), default=math.nan):.4g} bits.")
     print(f"Wrote {output}. The package looks for its own in {pretrained.FOLDER}.")
     print(f"Test it: ntm-tutorial evaluate {plan.task} {plan.model} --file {output}")
     return 0

@@ -43,7 +43,8 @@ def ngrams_explorer(models: Models = None, sequence: Any = None) -> Explorer:
     shelf = Shelf("dynamic-ngrams", models)
     start = _sampled_bits(0) if sequence is None else sequence
     if not isinstance(start, str):
-        start = "".join(str(bit) for bit in torch.as_tensor(start).flatten().int().tolist())
+        numbers = torch.as_tensor(start).flatten().tolist()
+        start = "".join("01"[int(number)] if number in {0, 1} else "?" for number in numbers)
     start = _text(parse_bits(start))
     tables = itertools.count(1)
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ntm_tutorial import plots, pretrained
-from ntm_tutorial.evaluation import wrong
+from ntm_tutorial.evaluation import evaluating, wrong
 from ntm_tutorial.models import FAMILIES, FIRST, run_traced
 from ntm_tutorial.ntm import NTMTrace
 from ntm_tutorial.recipes import RECIPES
@@ -95,8 +95,9 @@ def _module(name: str, model: nn.Module | pretrained.Pretrained) -> nn.Module:
 
 @torch.no_grad()
 def _run(model: nn.Module, inputs: Tensor, output_size: int) -> Run:
-    inputs = inputs.to(next(model.parameters()).device)
-    logits, trace = run_traced(model, inputs)
+    weight = next(model.parameters())
+    with evaluating(model):
+        logits, trace = run_traced(model, inputs.to(weight.device, weight.dtype))
     if logits.shape != (*inputs.shape[:2], output_size):
         raise ValueError(f"expected {output_size} outputs for this task, got {logits.shape[-1]}")
     if not bool(logits.isfinite().all()):
