@@ -243,7 +243,12 @@ class Run:
         return due or self.seen >= self.settings.sequences
 
     def update(self) -> None:
-        """Train on one batch."""
+        """Train on one batch.
+
+        Raises:
+            FloatingPointError: if its gradient is not finite, and nothing forgives that.
+            ValueError: if the first batch is none, or the model's answer does not fit it.
+        """
         start, settings = time.process_time(), self.settings
         size = min(settings.batch_size, settings.sequences - self.seen)
         difficulty = settings.curriculum.draw(self.task, size, self.seen, self.generator)
