@@ -905,6 +905,23 @@ class TestBadInput:
         with torch.no_grad(), pytest.raises(ValueError, match=r"^train: expected gradients"):
             train(small(), COPY, **RUN)
 
+    def test_logits_of_another_size(self) -> None:
+        with pytest.raises(ValueError, match=r"logits: expected shape"):
+            train(LSTMBaseline(9, 5, hidden_size=4), COPY, **RUN)
+
+    def test_a_folder_that_cannot_be_is_found_before_training(self, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        model = small()
+        before = copy.deepcopy(model.state_dict())
+        with pytest.raises(OSError, match="cannot be written"):
+            train(model, COPY, **RUN, checkpoint=tmp_path / "file" / "checkpoint")
+        assert all(value.equal(before[name]) for name, value in model.state_dict().items())
+
+    def test_no_validation_was_finite(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(training, "score", lambda *_: (math.nan, math.nan))
+        with pytest.warns(UserWarning, match="no validation was finite"):
+            train(small(), COPY, **RUN)
+
     def test_callbacks_of_one_kind(self) -> None:
         with pytest.raises(ValueError, match=r"^callbacks: expected one of each kind, got \['Av"):
             train(small(), COPY, **RUN, callbacks=[Average(0.9), Average(0.5)])

@@ -15,7 +15,7 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 from PIL import Image
-from torch import nn
+from torch import Tensor, nn
 
 from ntm_tutorial import (
     NTM,
@@ -33,7 +33,7 @@ from ntm_tutorial.tasks.dynamic_ngrams import optimal_predictions
 from ntm_tutorial.tasks.priority_sort import arrange
 from ntm_tutorial.widgets.copying import _phase, numbered_episode
 from ntm_tutorial.widgets.recalling import _path, numbered_list
-from ntm_tutorial.widgets.shelf import tape_at
+from ntm_tutorial.widgets.shelf import _run, tape_at
 from tests.each import each
 
 SMALL = {"controller_size": 8, "memory_locations": 12, "memory_width": 4}
@@ -697,6 +697,22 @@ def test_an_own_model_that_fails_is_told_in_words_and_the_others_drawn(
     assert sentence in words(explorer) and not went_wrong(explorer)
     explorer.controls["models"].value = ("mine", "lstm")
     assert sentence in words(explorer) and "copied bits wrong" in words(explorer)
+
+
+class Dropped(LSTMBaseline):
+    """Its answers are another each time, unless it is being evaluated."""
+
+    def forward(self, inputs: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        logits, state = super().forward(inputs, state)
+        return nn.functional.dropout(logits, training=self.training), state
+
+
+def test_dropout_rests_in_the_explorers() -> None:
+    model = Dropped(9, 8, hidden_size=4)
+    inputs = torch.ones(5, 1, 9)
+    one, other = (_run(model, inputs, 8).logits for _ in range(2))
+    assert one.equal(other)
+    assert model.training
 
 
 @pytest.mark.bad_input
