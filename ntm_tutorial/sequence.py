@@ -56,13 +56,14 @@ class SequenceModel(nn.Module):
             ValueError: as ``forward`` does.
         """
         check_inputs("x", x, ("B", self.input_size), self.output.weight)
-        logits, state = self._run(x[None], self._checked(x[None], state, needed=True))
+        check_state(state, self._shapes(len(x), state), self.output.weight)
+        logits, state = self._run(x[None], state)
         return logits[0], state
 
-    def _checked(self, inputs: Tensor, state: Any, needed: bool = False) -> Any:
+    def _checked(self, inputs: Tensor, state: Any) -> Any:
         """Refuse inputs or a state that do not fit; return the state to start from."""
         check_inputs("inputs", inputs, ("T", "B", self.input_size), self.output.weight)
-        if state is None and not needed:
+        if state is None:
             return self.initial_state(inputs.shape[1])
         check_state(state, self._shapes(inputs.shape[1], state), self.output.weight)
         return state

@@ -191,9 +191,7 @@ class Settings:
         own: dict[str, Any] = {"callbacks": changed.callbacks + callbacks}
         for name in ("optimizer", "schedule", "curriculum", "validation"):
             group, usual = getattr(self, name), getattr(changed, name)
-            if type(group) is not type(
-                usual
-            ):  # a reader's, which may do more than its settings say
+            if type(group) is not type(usual):  # a reader's may do more than its settings say
                 if usual != getattr(plain, name):
                     raise ValueError(f"{name}: it is of a class of yours; set it there")
                 own[name] = group

@@ -60,6 +60,18 @@ class History:
         return next((seen for seen, cost in pairs if cost <= bits), None)
 
     @telling
+    def lowest(self, after: int = 0) -> float:
+        """Return the lowest validation cost, NaN where none is finite.
+
+        Once ``Harden`` has started, only weights from then on are kept: with ``after``, only what
+        was validated after so many sequences counts, if the run came so far.
+        """
+        pairs = zip(self.sequences, self.validation_bits, strict=True)
+        whole_run = not self.sequences or self.sequences[-1] <= after
+        costs = (bits for seen, bits in pairs if whole_run or seen > after)
+        return min(filter(math.isfinite, costs), default=math.nan)
+
+    @telling
     def sustained(self, bits: float, sequences: int) -> int | None:
         """Return after how many sequences the validation cost fell to ``bits`` and stayed there.
 

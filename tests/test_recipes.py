@@ -12,7 +12,7 @@ from torch import nn
 
 from ntm_tutorial.models.lstm import LSTMBaseline
 from ntm_tutorial.ntm import NTM
-from ntm_tutorial.recipes import MODELS, RECIPES, Paper, Recipe, recipe
+from ntm_tutorial.recipes import LIVE_LSTM, MODELS, RECIPES, Paper, Recipe, recipe
 from ntm_tutorial.tasks import TASKS
 from ntm_tutorial.training import train
 from tests.each import each
@@ -157,18 +157,12 @@ def test_its_description_has_the_names_that_files_always_had() -> None:
     )
     assert words["input_gain"] == {"0": 2.0} | {str(n): 0.6 for n in range(1, 21)}
     assert recipe("repeat-copy", "ntm-lstm").describe()["input_gain"] == {"9": 8.0}
-    assert recipe("copy", "ntm-lstm", live=True).describe()["input_gain"] == {
-        str(n): 0.125 for n in range(9, 29)
-    }
+    assert LIVE_LSTM.describe()["input_gain"] == {str(n): 0.125 for n in range(9, 29)}
 
 
 def test_nobody_changes_what_all_share() -> None:
     plan = recipe("repeat-copy", "ntm-lstm")
-    for shared in (
-        plan.network,
-        plan.input_gain,
-        recipe("copy", "ntm-lstm", live=True).settings.validation.difficulty,
-    ):
+    for shared in (plan.network, plan.input_gain, LIVE_LSTM.settings.validation.difficulty):
         assert shared
         with pytest.raises(TypeError, match="stays as it is"):
             shared["read_heads"] = 2  # type: ignore[index]
@@ -248,10 +242,5 @@ def test_the_quick_recipes_of_copy() -> None:
 
 
 def test_the_lstm_controller_starts_with_quiet_reads() -> None:
-    weights = (
-        recipe("copy", "ntm-lstm", live=True)
-        .build()
-        .state_dict()["controller.layers.0.weight_ih"]
-        .abs()
-    )
+    weights = LIVE_LSTM.build().state_dict()["controller.layers.0.weight_ih"].abs()
     assert weights[:, 9:].max() <= 0.05 < 0.3 < weights[:, :9].max() <= 0.4

@@ -95,6 +95,11 @@ class TestRuns:
         assert (result.reached, result.solved, result.relapses) == (20_000, 40_000, 0)
         assert result.seconds_to_goal == 28.0
 
+    def test_a_cost_from_before_hardening_is_not_that_of_the_weights(self) -> None:
+        result = made(50.0, 0.09, 0.2, 0.1, 0.3)
+        for after, cost in ((None, 0.09), (20_000, 0.1)):
+            assert replace(result, recipe={"training": {"harden_after": after}}).lowest == cost
+
     def test_not_solved(self) -> None:
         result = made(50.0, 0.09, 3.0, 0.1, 0.1)
         assert (result.reached, result.solved, result.relapses) == (20_000, None, 1)

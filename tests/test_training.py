@@ -375,6 +375,11 @@ class TestHistory:
         history = History([10, 20, 30, 40, 50, 60, 70], [], [5.0, 0.1, 0.05, 0.2, 0.1, 0.1, 0.1])
         assert history.sustained(bits, sequences) == start
 
+    def test_the_lowest_cost_is_that_of_weights_that_were_kept(self) -> None:
+        history = History([10, 20, 30], [], [0.1, math.nan, 0.4])
+        assert [history.lowest(after) for after in (0, 10, 30)] == [0.1, 0.4, 0.1]
+        assert math.isnan(History().lowest())
+
     def test_what_is_not_finite_is_not_sustained(self) -> None:
         assert History([10, 20, 30], [], [0.1, math.nan, 0.1]).sustained(0.1, 10) is None
 

@@ -153,11 +153,8 @@ def train_command(options: argparse.Namespace) -> int:
         print(_how_to_resume(checkpoint), file=sys.stderr)
         raise
     print(f"Trained on {history.sequences[-1]} sequences.", end=" ")
-    after = plan.training.get("harden_after") or 0
-    hardened = after < history.sequences[-1]  # only what is validated from then on is kept
-    costs = zip(history.sequences, history.validation_bits, strict=True)
-    kept = [bits for seen, bits in costs if seen > after or not hardened]
-    print(f"Best validation: {min(filter(math.isfinite, kept), default=math.nan):.4g} bits.")
+    lowest = history.lowest(plan.training.get("harden_after") or 0)
+    print(f"Best validation: {lowest:.4g} bits per sequence.")
     print(f"Wrote {output}. The package looks for its own in {pretrained.FOLDER}.")
     print(f"Test it: ntm-tutorial evaluate {plan.task} {plan.model} --file {output}")
     return 0
@@ -471,11 +468,9 @@ def _parser() -> argparse.ArgumentParser:
         name = does.__name__.removesuffix("_command")
         command = commands.add_parser(name, help=about, description=text, epilog=examples, **layout)
         command.set_defaults(command=does)
-        for name, known in (("task", ALL_TASKS), ("model", FAMILIES)) if examples else ():
-            choices = [*known, *more]
-            command.add_argument(
-                name, choices=choices, metavar=name.upper(), help=", ".join(choices)
-            )
+        for what, known in (("task", ALL_TASKS), ("model", FAMILIES)) if examples else ():
+            names = [*known, *more]
+            command.add_argument(what, choices=names, metavar=what.upper(), help=", ".join(names))
         return command.add_argument
 
     add = new(train_command, "train one model", TRAIN, TRAIN_EXAMPLES)

@@ -196,6 +196,11 @@ class Result:
         return replace(self.history, validation_bits=above)
 
     @property
+    def lowest(self) -> float:
+        """The validation cost of the weights that the run kept, above the optimum."""
+        return self.curve.lowest(self.recipe["training"].get("harden_after") or 0)
+
+    @property
     def reached(self) -> int | None:
         """After how many sequences the cost first came to the task's goal, if it did."""
         return self.curve.reached(SCORING[self.task].goal)
