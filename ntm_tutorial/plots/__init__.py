@@ -7,19 +7,19 @@ probabilities and weightings are drawn in *cividis*, from dark 0 to yellow 1; si
 colour-blind can read them.
 """
 
-from ntm_tutorial.plots.answers import repeat_copies, targets_and_outputs
-from ntm_tutorial.plots.explorers import Tape, addressing_stages, timeline
+from ntm_tutorial.plots.answers import episode, repeat_copies, sequence, targets_and_outputs
+from ntm_tutorial.plots.explorers import Tape, addressing_stages, png, timeline
 from ntm_tutorial.plots.machine import (
     Frame,
     instructions,
     matrices,
     memory_use,
+    recall_steps,
     used_locations,
     weighting_bars,
 )
 from ntm_tutorial.plots.maps import strip_map
 from ntm_tutorial.plots.ngrams import Excerpt, along, predictions, visits
-from ntm_tutorial.plots.recall import recall_steps
 from ntm_tutorial.plots.results import (
     by_difficulty,
     by_repetition,
@@ -29,8 +29,6 @@ from ntm_tutorial.plots.results import (
     strips,
     trainings,
 )
-from ntm_tutorial.plots.sequences import episode, sequence
-from ntm_tutorial.plots.sheet import png
 from ntm_tutorial.plots.sorting import fitted_locations, sorting
 from ntm_tutorial.plots.style import (
     COLOURS,

@@ -1,27 +1,85 @@
-"""Targets over outputs, as Figures 4, 5 and 8 of the paper arrange them."""
+"""Sequences as they run, and targets over outputs, as Figures 4, 5 and 8 of the paper have them."""
 
 from collections.abc import Sequence
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from ntm_tutorial.checks import telling
-from ntm_tutorial.plots.checks import Array, as_array, check_probabilities, given
-from ntm_tutorial.plots.drawing import (
-    UNIT,
-    Page,
-    draw_cells,
-    few_ticks,
-    name_panel,
-    scale_bar,
+from ntm_tutorial.plots import drawing
+from ntm_tutorial.plots.checks import (
+    Array,
+    as_array,
+    check_probabilities,
+    given,
+    one_sequence,
+    same_steps,
 )
 from ntm_tutorial.plots.style import MARK, WIDTH
+from ntm_tutorial.tasks import Episode
+
+Case = tuple[str, Array, Array]
+Pair = tuple[float, float]
 
 PAIR_GAP = 0.07
 """Inches between a case's targets and its outputs."""
+
+
+@telling
+def sequence(rows: dict[str, Tensor]) -> Figure:
+    """Stack panels that share the time axis.
+
+    Args:
+        rows: a tensor (T, channels) for each panel, named as it is to be labelled.
+
+    Raises:
+        ValueError: if there is no panel, or the panels differ in their number of steps.
+    """
+    panels = {
+        name: as_array(name, values, "T channels") for name, values in given("rows", rows).items()
+    }
+    steps = same_steps(panels)
+    cell = min(0.22, (WIDTH - 1.4) / steps)
+    heights = [max(cell, 0.075) * max(array.shape[1], 2) for array in panels.values()]
+    size = (1.4 + cell * steps, sum(heights) + 0.12 * len(panels) + 0.55)
+    figure, grid = plt.subplots(
+        len(panels), sharex=True, squeeze=False, figsize=size, height_ratios=heights
+    )
+    axes = list(grid[:, 0])
+    drawing.draw_panels(figure, dict(zip(axes, panels.values(), strict=True)))
+    for axis, name in zip(axes, panels, strict=True):
+        drawing.name_panel(axis, name)
+    axes[-1].set_xlabel("time step")
+    return figure
+
+
+@telling
+def episode(episode: Episode, outputs: Tensor | None = None, index: int = 0) -> Figure:
+    """Show one sequence of a task: its inputs, its targets and, where given, a model's outputs.
+
+    Steps whose outputs do not count are veiled; padding after the end is left out.
+
+    Args:
+        episode: a batch of sequences.
+        outputs: probabilities (T, B, O); for a model's logits, ``torch.sigmoid(logits)``.
+        index: which sequence of the batch.
+
+    Raises:
+        ValueError: if there is no such sequence, or outputs are not probabilities of that shape.
+    """
+    inputs, targets, mask = one_sequence(episode, index)
+    rows = {"inputs": inputs, "targets": targets}
+    if outputs is not None:
+        check_probabilities("outputs", outputs, episode.targets)
+        rows["outputs"] = outputs[: len(mask), index]
+    figure = sequence(rows)
+    for axis in figure.axes[1 : len(rows)]:
+        drawing.veil(axis, ~mask)
+    return figure
 
 
 @telling
@@ -56,9 +114,9 @@ def targets_and_outputs(
     cell = min(0.17, *(room / steps for room, steps in zip(rooms, longest, strict=True)))
     tall = [max(cell, 0.075) * max(drawn[i][1].shape[1] for i in line) for line in lines]
     height = top + sum(2 * one + PAIR_GAP + under for one in tall) - 0.2
-    page = Page(height)
+    page = drawing.Page(height)
     page.text(left, height - 0.13, title, va="top", size=mpl.rcParams["figure.titlesize"])
-    scale_bar(page)
+    drawing.scale_bar(page)
     y = height - top
     for line, one in zip(lines, tall, strict=True):
         x = left
@@ -84,12 +142,7 @@ def _pack(lengths: list[int], room: int) -> list[list[int]]:
 
 
 def _draw_case(
-    page: Page,
-    at: tuple[float, float],
-    size: tuple[float, float],
-    case: tuple[str, Array, Array],
-    named: bool,
-    framed: bool,
+    page: drawing.Page, at: Pair, size: Pair, case: Case, named: bool, framed: bool
 ) -> None:
     """Draw one case's targets over its outputs, ``at`` their upper left corner."""
     (x, y), (cell, tall), (title, targets, outputs) = at, size, case
@@ -97,11 +150,11 @@ def _draw_case(
     upper = page.axes(x, y - tall, across, tall)
     lower = page.axes(x, y - 2 * tall - PAIR_GAP, across, tall)
     for axis, array, name in ((upper, targets, "targets"), (lower, outputs, "outputs")):
-        draw_cells(axis, array, UNIT, cell)
-        name_panel(axis, name if named else "")
+        drawing.draw_cells(axis, array, drawing.UNIT, cell)
+        drawing.name_panel(axis, name if named else "")
     upper.set_xticks([])
     upper.set_title(title, pad=4, size=8.5)
-    lower.set_xticks(few_ticks(len(targets), most=max(2, int(across / 0.3))))
+    lower.set_xticks(drawing.few_ticks(len(targets), most=max(2, int(across / 0.3))))
     for step, channel in np.argwhere((targets > 0.5) != (outputs > 0.5)) if framed else ():
         frame = Rectangle((step - 0.4, channel - 0.4), 0.8, 0.8, fill=False, edgecolor=MARK,
                           linewidth=min(1.3, 16 * cell), zorder=3)  # fmt: skip
@@ -135,8 +188,8 @@ def repeat_copies(
     cell = min(0.12, (WIDTH - left - 0.18) / steps)
     cell = int(100 * cell) / 100 or cell  # whole pixels, so that all steps are equally wide
     height = top + len(blocks) * 0.28 + len(drawn) * (2 * tall + below)
-    page = Page(height)
-    scale_bar(page)
+    page = drawing.Page(height)
+    drawing.scale_bar(page)
     y, before = height - top, ""
     for model, length, case in drawn:
         if model != before:
@@ -149,12 +202,7 @@ def repeat_copies(
 
 
 def _draw_repeats(
-    page: Page,
-    at: tuple[float, float],
-    size: tuple[float, float],
-    case: tuple[str, Array, Array],
-    length: int,
-    trained_repeats: int | None,
+    page: drawing.Page, at: Pair, size: Pair, case: Case, length: int, trained_repeats: int | None
 ) -> None:
     """Draw one case of Figure 8, ``at`` its upper left corner; all sizes are in inches."""
     (x, y), (cell, tall), (title, targets, outputs) = at, size, case
@@ -164,10 +212,10 @@ def _draw_repeats(
         bits = page.axes(x, y - tall + strip + 0.02, across, tall - strip - 0.02)
         end = page.axes(x, y - tall, across, strip)
         for axis, part in ((bits, array[:, :-1]), (end, array[:, -1:])):
-            draw_cells(axis, part, UNIT, 0.0)
+            drawing.draw_cells(axis, part, drawing.UNIT, 0.0)
             axis.set_xticks([])
-        name_panel(bits, name)
-        name_panel(end, "end")
+        drawing.name_panel(bits, name)
+        drawing.name_panel(end, "end")
         end.yaxis.label.set(size=7)
         if name == "targets":
             bits.set_title(title, pad=3, size=8.5)
@@ -177,7 +225,7 @@ def _draw_repeats(
     count = ((targets > 0.5) != (outputs > 0.5)).sum(1)
     wrong.bar(range(len(count)), count, width=1.0, color=MARK)
     wrong.set(xlim=(-0.5, len(targets) - 0.5), ylim=(0, targets.shape[1]))
-    name_panel(wrong, "wrong")
+    drawing.name_panel(wrong, "wrong")
     wrong.yaxis.label.set(size=7, color=MARK)
     wrong.set_xticks(starts - 0.5, minor=True)
     wrong.set_xticks(starts + length / 2 - 0.5, [str(n) for n in range(1, len(starts) + 1)])
@@ -191,6 +239,6 @@ def _draw_repeats(
         panels[0].text(step + 1, 1.04, "beyond training", transform=over, size=7, color=MARK)
 
 
-def _case(name: str, targets: Tensor, outputs: Tensor) -> tuple[str, Array, Array]:
+def _case(name: str, targets: Tensor, outputs: Tensor) -> Case:
     check_probabilities(name, outputs, targets)
     return name, as_array(name, targets, "T O"), as_array(name, outputs, "T O")

@@ -381,10 +381,8 @@ def _cells(axis: Axes, values: Tensor, left: float, bottom: float, side: float, 
     """Draw a matrix as square cells."""
     rows, columns = values.shape
     right, top = left + columns * side, bottom + rows * side
-    limits = axis.axis()
     axis.imshow(values.numpy(), cmap=scale.colours, vmin=scale.low, vmax=scale.high, zorder=2,
                 extent=(left, right, bottom, top), aspect="auto")  # fmt: skip
-    axis.axis(limits)
     lines: dict[str, Any] = {"color": PAPER, "linewidth": 0.8, "zorder": 3}
     axis.hlines([bottom + i * side for i in range(1, rows)], left, right, **lines)
     axis.vlines([left + i * side for i in range(1, columns)], bottom, top, **lines)

@@ -13,21 +13,11 @@ from torch import Tensor
 from ntm_tutorial.analysis import after_gap
 from ntm_tutorial.checks import check_logits, telling, whole
 from ntm_tutorial.ntm import NTMTrace
+from ntm_tutorial.plots import drawing
 from ntm_tutorial.plots.checks import Array, as_array, given, one_sequence, same_steps
-from ntm_tutorial.plots.drawing import (
-    UNIT,
-    WEIGHTS,
-    colour_bar,
-    draw_cells,
-    draw_panels,
-    few_ticks,
-    name_panel,
-    scale_for,
-    veil,
-    write_numbers,
-)
-from ntm_tutorial.plots.style import INK, MARK, READ, WIDTH
+from ntm_tutorial.plots.style import INK, MARK, PAPER, READ, WIDTH
 from ntm_tutorial.tasks import Episode
+from ntm_tutorial.tasks.associative_recall import AssociativeRecall
 
 
 class Frame(NamedTuple):
@@ -98,14 +88,14 @@ def memory_use(
     names = list(panels)
     for row, label in enumerate(("probability", "value", "weight")):
         pair = names[2 * row : 2 * row + 2]
-        draw_panels(figure, {axes[name]: panels[name] for name in pair}, label)
-    veil(axes["outputs"], ~mask)
+        drawing.draw_panels(figure, {axes[name]: panels[name] for name in pair}, label)
+    drawing.veil(axes["outputs"], ~mask)
     for name, axis in axes.items():
         axis.set_title(name, pad=3)
         axis.set_yticks([])
     for axis, label in zip(grid[:, 0], ("channel", "component", "location"), strict=True):
         axis.set_ylabel(label)
-    round_ones = few_ticks(write.shape[1], most=8 * write.shape[1] // len(shown))
+    round_ones = drawing.few_ticks(write.shape[1], most=8 * write.shape[1] // len(shown))
     ticks = [row for row, location in enumerate(shown) if location in round_ones]
     grid[2, 0].set_yticks(ticks, [str(shown[row]) for row in ticks])
     for axis in grid[2]:
@@ -142,7 +132,7 @@ def instructions(trace: NTMTrace, index: int = 0, marks: Sequence[int] = ()) -> 
         axes[0].set_title(name.removesuffix(" 1") if heads == 2 else name, pad=3)
         moves = as_array("shifts", trace.shift_weighting[:, index, head], "T S")
         for axis, values in ((axes[0], weighting[:, head, shown]), (axes[1], moves)):
-            draw_cells(axis, values, UNIT, 0.0)
+            drawing.draw_cells(axis, values, drawing.UNIT, 0.0)
         lines = (trace.gate, trace.key_strength, trace.sharpening)
         for axis, line in zip(axes[2:], lines, strict=True):
             values = as_array("line", line[:, index, head, 0], "T")
@@ -164,7 +154,9 @@ def instructions(trace: NTMTrace, index: int = 0, marks: Sequence[int] = ()) -> 
         grid[row, 0].set_ylim(bottom=0)
     for axis in grid[-1]:
         axis.set_xlabel("time step")
-    colour_bar(figure, UNIT, "weight", ax=list(grid[:2].flat), aspect=16, pad=0.015, fraction=0.03)
+    drawing.colour_bar(
+        figure, drawing.UNIT, "weight", ax=list(grid[:2].flat), aspect=16, pad=0.015, fraction=0.03
+    )
     return figure
 
 
@@ -223,13 +215,13 @@ def weighting_bars(weightings: dict[str, Tensor], mark: int | None = None) -> Fi
         if mark is not None:
             whole("mark", mark, 0, count - 1)
             axis.plot(mark, 1.0, marker="v", color=MARK, clip_on=False)
-        name_panel(axis, name)
+        drawing.name_panel(axis, name)
         axis.set_ylim(0, max(1.0, *(one.max() for one in bars.values())))
         axis.set_yticks([0, 1])
         axis.grid(axis="y")
         axis.set_axisbelow(True)
     grid[-1, 0].set_xlabel("memory location")
-    grid[-1, 0].set_xticks(range(count) if count <= 20 else few_ticks(count))
+    grid[-1, 0].set_xticks(range(count) if count <= 20 else drawing.few_ticks(count))
     grid[-1, 0].set_xlim(-0.6, count - 0.4)
     return figure
 
@@ -259,7 +251,7 @@ def matrices(
         name: as_array(name, one, "rows columns") for name, one in given("values", values).items()
     }
     others = [array for name, array in arrays.items() if name not in weightings]
-    scale = scale_for(*others) if others else WEIGHTS
+    scale = drawing.scale_for(*others) if others else drawing.WEIGHTS
     columns = [array.shape[1] for array in arrays.values()]
     rows = max(array.shape[0] for array in arrays.values())
     cell = min(0.48, (WIDTH - 1.3 - 0.3 * len(arrays)) / sum(columns))
@@ -267,16 +259,49 @@ def matrices(
     figure, grid = plt.subplots(1, len(arrays), squeeze=False, figsize=size, width_ratios=columns)
     axes = list(grid[0])
     for axis, (name, array) in zip(axes, arrays.items(), strict=True):
-        own, (down, across) = WEIGHTS if name in weightings else scale, array.shape
-        draw_cells(axis, array.T, own, cell)
+        own, (down, across) = drawing.WEIGHTS if name in weightings else scale, array.shape
+        drawing.draw_cells(axis, array.T, own, cell)
         axis.set_aspect("equal")
         axis.set_title(name)
         axis.set_xlabel(column_label)
-        axis.set_xticks(range(across) if across <= 12 else few_ticks(across))
-        axis.set_yticks(range(down) if down <= 20 else few_ticks(down))
+        axis.set_xticks(range(across) if across <= 12 else drawing.few_ticks(across))
+        axis.set_yticks(range(down) if down <= 20 else drawing.few_ticks(down))
         if numbers:
             box = (-0.5, -0.5, float(across), float(down))
-            write_numbers(axis, array.T, own, box, min(8.5, 18 * cell))
+            drawing.write_numbers(axis, array.T, own, box, min(8.5, 18 * cell))
     axes[0].set_ylabel(row_label)
-    colour_bar(figure, scale, "value", ax=axes, aspect=12, pad=0.02, fraction=0.05)
+    drawing.colour_bar(figure, scale, "value", ax=axes, aspect=12, pad=0.02, fraction=0.05)
+    return figure
+
+
+@telling
+def recall_steps(table: Tensor, label: str, rows: Sequence[str] = ()) -> Figure:
+    """Draw a value for each question, downwards, and each step of a list, to the right.
+
+    Gaps part the items; each group ends with the delimiter after its item.
+
+    Args:
+        table: of shape (rows, steps); the first column is step 1, the first vector of
+            item 1, and there are four for each item.
+        label: what the values are.
+        rows: what the rows are called; left out, each stands for the item that is asked.
+
+    Raises:
+        ValueError: if the steps do not make whole items.
+    """
+    array = as_array("table", table, "rows steps")
+    count, steps = array.shape
+    span = AssociativeRecall.item_length + 1
+    if steps % span:
+        raise ValueError(f"table: expected a multiple of {span} steps, got {steps}")
+    scale = drawing.scale_for(array)
+    figure, axis = plt.subplots(figsize=(WIDTH, 0.9 + 0.26 * count))
+    drawing.draw_cells(axis, array.T, scale, cell=0.2)
+    for item in range(steps // span):
+        axis.axvline(item * span - 0.5, color=PAPER, linewidth=4)
+        axis.text((item + 0.5) * span - 0.5, -0.65, f"item {item + 1}", ha="center", size=8.5)
+    axis.set_xticks(range(steps), [str(step + 1) for step in range(steps)])
+    axis.set_yticks(range(count), rows or [f"item {row + 1} asked" for row in range(count)])
+    axis.set_xlabel("step of the list at which the row was written")
+    drawing.colour_bar(figure, scale, label, ax=axis, aspect=10, pad=0.015, fraction=0.03)
     return figure

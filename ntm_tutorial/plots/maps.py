@@ -81,26 +81,20 @@ def _draw_strip(
         return
     if len(held) != len(names):
         raise ValueError(f"rows: expected {len(names)} tests for {where}, got {len(held)}")
+    scaled: Any = shades.norm  # from 0 to 1
+    width, below = SQUARE - 0.02, top + TALL + 0.055
     for place, seeds in enumerate(held):
-        _draw_square(axis, shades, (left + SQUARE * place, top), seeds)
-
-
-def _draw_square(
-    axis: Axes, shades: ScalarMappable, corner: tuple[float, float], seeds: Sequence[float]
-) -> None:
-    (left, top), width = corner, SQUARE - 0.02
-    middle = median(seeds) if seeds else 0.0
-    colour = shades.to_rgba(np.asarray(middle)) if seeds else SHADE
-    axis.add_patch(Rectangle(corner, width, TALL, facecolor=colour, linewidth=0))
-    ink = INK if not seeds or is_light(shades, middle) else PAPER
-    axis.text(left + width / 2, top + TALL / 2, _short(middle) if seeds else "–", size=7.5,
-              color=ink, ha="center", va="center_baseline")  # fmt: skip
-    below = top + TALL + 0.055
-    axis.plot([left, left + width], [below] * 2, color=SHADE, linewidth=1, zorder=1)
-    place: Any = shades.norm  # from 0 to 1
-    across = left + 0.02 + (width - 0.04) * place(np.asarray(seeds, dtype=float))
-    axis.plot(across, [below] * len(seeds), "o", color=INK, markersize=2.4, alpha=0.55,
-              markeredgewidth=0)  # fmt: skip
+        left = corner[0] + SQUARE * place
+        middle = median(seeds) if seeds else 0.0
+        colour = shades.to_rgba(np.asarray(middle)) if seeds else SHADE
+        axis.add_patch(Rectangle((left, top), width, TALL, facecolor=colour, linewidth=0))
+        ink = INK if not seeds or is_light(shades, middle) else PAPER
+        axis.text(left + width / 2, top + TALL / 2, _short(middle) if seeds else "–", size=7.5,
+                  color=ink, ha="center", va="center_baseline")  # fmt: skip
+        axis.plot([left, left + width], [below] * 2, color=SHADE, linewidth=1, zorder=1)
+        across = left + 0.02 + (width - 0.04) * scaled(np.asarray(seeds, dtype=float))
+        axis.plot(across, [below] * len(seeds), "o", color=INK, markersize=2.4, alpha=0.55,
+                  markeredgewidth=0)  # fmt: skip
 
 
 def _short(wrong: float) -> str:

@@ -13,19 +13,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from ntm_tutorial.checks import check_positive, telling, whole
+from ntm_tutorial.plots import drawing
 from ntm_tutorial.plots.checks import Array, as_array, check_probabilities, given, same_steps
-from ntm_tutorial.plots.drawing import (
-    GREYS,
-    Page,
-    Scale,
-    colour_bar,
-    draw_cells,
-    few_ticks,
-    name_panel,
-    point_at,
-    scale_bar,
-    scale_for,
-)
 from ntm_tutorial.plots.style import MARK, OTHERS, PAPER, SHADE, WIDTH, look_of
 from ntm_tutorial.tasks.dynamic_ngrams import CONTEXT
 
@@ -79,26 +68,28 @@ def predictions(*excerpts: Excerpt, against: str = "") -> Figure:
     arrows = {name for excerpt in excerpts for name in excerpt.arrows}
     apart = {(name, i): np.abs(part[name] - part[against])
              for i, part in enumerate(parts) for name in strips}  # fmt: skip
-    scale = Scale(DIFFERENCES, 0.0, max((np.nanmax(one) for one in apart.values()), default=1.0))
+    scale = drawing.Scale(
+        DIFFERENCES, 0.0, max((np.nanmax(one) for one in apart.values()), default=1.0)
+    )
     left, tall, thin, gap, top = 0.78, 0.3, 0.17, 0.08, 0.45
     under = {name: (thin + 0.02) * (name in strips) + 0.36 * (name in arrows) for name in names}
     height = top + (tall + gap) * len(names) + sum(under.values()) + 0.46
-    page = Page(height)
-    scale_bar(page, GREYS)
+    page = drawing.Page(height)
+    drawing.scale_bar(page, drawing.GREYS)
     if strips:
-        scale_bar(page, scale, f"distance from {against}", left + 1.57)
+        drawing.scale_bar(page, scale, f"distance from {against}", left + 1.57)
     for i, (excerpt, across) in enumerate(zip(excerpts, _widths(excerpts, left), strict=True)):
         (first, last), y = excerpt.span, height - top
         for name in names:
             axis = page.axes(left, y - tall, across, tall)
             _strip(axis, parts[i][name][first - 1 : last], first)
             if i == 0:
-                name_panel(axis, name)
+                drawing.name_panel(axis, name)
             if name in strips:
                 axis = page.axes(left, y - tall - 0.02 - thin, across, thin)
                 _strip(axis, apart[name, i][first - 1 : last], first, scale)
-            point_at(axis, excerpt.arrows.get(name, {}).values(),
-                     letters="".join(excerpt.arrows.get(name, {})))  # fmt: skip
+            drawing.point_at(axis, excerpt.arrows.get(name, {}).values(),
+                             letters="".join(excerpt.arrows.get(name, {})))  # fmt: skip
             y -= tall + gap + under[name]
         axis.tick_params(labelbottom=True, bottom=True, pad=2)
         axis.set_xlabel("bit")
@@ -172,30 +163,30 @@ def visits(
     }
     space = {name: above + 0.16 * (name in marks) for name in drawn}
     height = top + 0.37 * len(rows) + sum(tall.values()) + sum(space.values()) + 0.45
-    page = Page(height)
+    page = drawing.Page(height)
     across = _across(WIDTH - left - right, steps)
-    scale_bar(page, GREYS)
+    drawing.scale_bar(page, drawing.GREYS)
     y = height - top
     for name, array in rows.items():
         axis = page.axes(left, y - 0.3, across, 0.3)
         _strip(axis, array, 0)
-        name_panel(axis, name)
+        drawing.name_panel(axis, name)
         y -= 0.37
     for name, array in drawn.items():
         y -= above + tall[name]
         axis = page.axes(left, y, across, tall[name])
-        scale = scale_for(array)
-        draw_cells(axis, array, scale, cell=0.0)
+        scale = drawing.scale_for(array)
+        drawing.draw_cells(axis, array, scale, cell=0.0)
         axis.set_title(name, pad=3, size=8.5)
         called = names.get(name, ())
         axis.set_yticks(range(len(called)), called, size=5.5)
         axis.tick_params(labelbottom=False, bottom=False)
         axis.tick_params(axis="y", length=0)
         bar = page.axes(left + across + 0.07, y, 0.07, tall[name])
-        colour_bar(page.figure, scale, "", cax=bar)
+        drawing.colour_bar(page.figure, scale, "", cax=bar)
         bar.locator_params(axis="y", nbins=3)
         for colour, at in zip((MARK, OTHERS[0]), marks.get(name, {}).values(), strict=False):
-            point_at(axis, at, colour)
+            drawing.point_at(axis, at, colour)
         y -= space[name] - above
     axis.tick_params(labelbottom=True, bottom=True)
     axis.set_xlabel("time step")
@@ -212,7 +203,7 @@ def _across(room: float, columns: int) -> float:
     return min(30, int(pixels) if pixels >= 1 else pixels) * columns / dpi
 
 
-def _strip(axis: Axes, values: Array, first: int, scale: Scale = GREYS) -> None:
+def _strip(axis: Axes, values: Array, first: int, scale: drawing.Scale = drawing.GREYS) -> None:
     """Draw one row of greys or of another scale, its columns counted from ``first``."""
     last = first + len(values) - 1
     axis.set_facecolor(SHADE)
@@ -220,7 +211,7 @@ def _strip(axis: Axes, values: Array, first: int, scale: Scale = GREYS) -> None:
                 extent=(first - 0.5, last + 0.5, 0, 1))  # fmt: skip
     axis.spines[:].set_visible(True)
     inches = axis.bbox.width / mpl.rcParams["figure.dpi"]
-    step = few_ticks(len(values), most=max(2, int(2.2 * inches)))[1]
+    step = drawing.few_ticks(len(values), most=max(2, int(2.2 * inches)))[1]
     ticks = list(range(-(-first // step) * step, last + 1, step))
     axis.set_xticks([first, *ticks] if ticks[0] - first > step / 2 else ticks)
     axis.set_yticks([])

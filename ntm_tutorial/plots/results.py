@@ -32,9 +32,6 @@ from ntm_tutorial.training import History
 FLOOR = 1e-3
 """Smaller costs are drawn here, so that they have a place on a logarithmic axis."""
 
-THIN = {"linewidth": 0.6, "alpha": 0.55, "linestyle": "-", "label": None}
-"""How one run of many is drawn."""
-
 
 @telling
 def learning_curves(
@@ -84,8 +81,9 @@ def _draw_curves(axis: Axes, histories: Mapping[str, History | Sequence[History]
         look = look_of(name, place) | {"marker": ""}
         runs = [found] if isinstance(found, History) else given("histories", found)
         if len(runs) > 1:
+            thin = {"linewidth": 0.6, "alpha": 0.55, "linestyle": "-", "label": None}
             for run in runs:
-                axis.plot(*_curve(run), **look | THIN)
+                axis.plot(*_curve(run), **look | thin)
         axis.plot(*_curve(_median(runs)), **look)
 
 

@@ -9,18 +9,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from ntm_tutorial.checks import telling
+from ntm_tutorial.plots import drawing
 from ntm_tutorial.plots.checks import Array, as_array, one_sequence, same_steps
-from ntm_tutorial.plots.drawing import (
-    UNIT,
-    Page,
-    Scale,
-    colour_bar,
-    draw_cells,
-    few_ticks,
-    mappable_for,
-    name_panel,
-    scale_bar,
-)
 from ntm_tutorial.plots.style import FAINT, MARK, SIGNED, WIDTH
 from ntm_tutorial.tasks import Episode
 from ntm_tutorial.tasks.priority_sort import PrioritySort
@@ -55,21 +45,21 @@ def sorting(episode: Episode, index: int = 0) -> Figure:
     left, cell = 0.9, min(0.29, (WIDTH - 1.2) / items)
     tall, bars, between = bits * 0.1, 0.75, 1.1
     height = 0.5 + bars + 2 * tall + between + 0.5
-    page = Page(height)
-    scale = Scale(SIGNED, -1.0, 1.0)
-    colours = mappable_for(scale).to_rgba(priorities)
+    page = drawing.Page(height)
+    scale = drawing.Scale(SIGNED, -1.0, 1.0)
+    colours = drawing.mappable_for(scale).to_rgba(priorities)
     top = page.axes(left, height - 0.4 - bars, cell * items, bars)
     top.bar(range(items), priorities, width=0.7, color=colours)
     top.axhline(0, color=FAINT, linewidth=0.8)
     top.set(xlim=(-0.5, items - 0.5), ylim=(-1.05, 1.05), xticks=[])
     top.spines[:].set_visible(False)
-    name_panel(top, "priority")
+    drawing.name_panel(top, "priority")
     top.set_yticks([-1, 1])
     upper = page.axes(left, height - 0.45 - bars - tall, cell * items, tall)
     lower = page.axes(left, 0.5, cell * len(due), tall)
     for axis, values, name in ((upper, vectors, "inputs"), (lower, due, "targets")):
-        draw_cells(axis, values, UNIT, cell)
-        name_panel(axis, name)
+        drawing.draw_cells(axis, values, drawing.UNIT, cell)
+        drawing.name_panel(axis, name)
         axis.set_xticks([])
     lower.set_xticks(range(len(due)), [str(place + 1) for place in range(len(due))])
     lower.set_xlabel("place")
@@ -78,7 +68,7 @@ def sorting(episode: Episode, index: int = 0) -> Figure:
     links.set_axis_off()
     for place, item in enumerate((-priorities).argsort(kind="stable")[: len(due)].tolist()):
         _link(links, item, place, colours[item])
-    scale_bar(page, scale, "priority")
+    drawing.scale_bar(page, scale, "priority")
     return page.figure
 
 
@@ -115,9 +105,9 @@ def fitted_locations(fitted: Tensor, write: Tensor, read: Tensor) -> Figure:
                                 width_ratios=[len(line), len(line), len(looked)])  # fmt: skip
     predicted, observed, reading = axes
     for axis, panel in ((predicted, written * np.nan), (observed, written), (reading, looked)):
-        draw_cells(axis, panel[:, np.array(rows) % count], UNIT, 0.0)
+        drawing.draw_cells(axis, panel[:, np.array(rows) % count], drawing.UNIT, 0.0)
         axis.set_xlabel("place in the answer" if axis is reading else "place of its priority")
-        step = [*few_ticks(len(panel), most=4), 1][1]
+        step = [*drawing.few_ticks(len(panel), most=4), 1][1]
         places = range(step - 1, len(panel), step)
         axis.set_xticks(places, [str(place + 1) for place in places])
     at = line - rows[0]
@@ -128,11 +118,13 @@ def fitted_locations(fitted: Tensor, write: Tensor, read: Tensor) -> Figure:
     predicted.set_title("fitted to the priority")
     observed.set_title("write weighting")
     reading.set_title("read weighting")
-    round_ones = few_ticks(count, most=10 * count // len(rows))
+    round_ones = drawing.few_ticks(count, most=10 * count // len(rows))
     ticks = [row for row, location in enumerate(rows) if location % count in round_ones]
     predicted.set_yticks(ticks, [str(rows[row] % count) for row in ticks])
     predicted.set_ylabel("memory location")
-    colour_bar(figure, UNIT, "weight", ax=list(axes), aspect=22, pad=0.015, fraction=0.03)
+    drawing.colour_bar(
+        figure, drawing.UNIT, "weight", ax=list(axes), aspect=22, pad=0.015, fraction=0.03
+    )
     return figure
 
 
