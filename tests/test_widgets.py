@@ -6,6 +6,7 @@ import io
 import random
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,15 @@ def button(explorer: widgets.Explorer, name: str) -> Any:
     return next(w for w in all_widgets(explorer) if getattr(w, "description", "") == name)
 
 
+@contextmanager
+def quiet(explorer: widgets.Explorer) -> Iterator[None]:
+    """Change several controls, and draw once, at the end."""
+    explorer.is_quiet = True
+    yield
+    explorer.is_quiet = False
+    explorer.update()
+
+
 def turn(control: Any, dice: random.Random) -> None:
     """Set a control to a random value that it can take."""
     if hasattr(control, "options"):
@@ -173,7 +183,7 @@ def test_random_settings_give_a_picture(
 ) -> None:
     explorer, dice = make(), random.Random(0)
     for _ in range(count):
-        with explorer.quiet():
+        with quiet(explorer):
             for control in explorer.controls.values():
                 turn(control, dice)
         assert not went_wrong(explorer), (explorer.settings, words(explorer))
@@ -328,7 +338,7 @@ def test_quiet_draws_once() -> None:
     explorer = MAKERS["copy"]()
     drawn = []
     explorer.picture.observe(lambda change: drawn.append(change.new), "value")
-    with explorer.quiet():
+    with quiet(explorer):
         explorer.controls["length"].value = 7
         explorer.controls["number"].value = 3
     assert len(drawn) == 1
@@ -369,7 +379,7 @@ def test_addressing_shows_the_equations_numbers() -> None:
     explorer = widgets.addressing_explorer()
     settings = {"key": (1.0, 0.4, 0.0), "key_strength": 9.0, "start": 3, "gate": 0.6,
                 "shift": -0.3, "sharpening": 2.0, "repeats": 2}  # fmt: skip
-    with explorer.quiet():
+    with quiet(explorer):
         for name, value in settings.items():
             explorer.controls[name].value = value
     M, k = widgets.MEMORY[None], torch.tensor([[[1.0, 0.4, 0.0]]])
@@ -411,7 +421,7 @@ def test_addressing_does_what_chapter_4_says_of_it() -> None:
 def test_copy_counts_what_wrong_bits_counts() -> None:
     explorer = widgets.copy_explorer()
     for length, name, number in ((5, "lstm", 1), (60, "lstm", 2), (120, "ntm-lstm", 3)):
-        with explorer.quiet():
+        with quiet(explorer):
             explorer.controls["length"].value = length
             explorer.controls["model"].value = name
             explorer.controls["number"].value = number
@@ -427,7 +437,7 @@ def test_copy_counts_what_wrong_bits_counts() -> None:
 def test_repeat_copy_counts_copied_bits_and_others_apart() -> None:
     models = trio("repeat-copy")
     explorer = widgets.repeat_copy_explorer(models)
-    with explorer.quiet():
+    with quiet(explorer):
         explorer.controls["length"].value = 4
         explorer.controls["repeats"].value = 6
         explorer.controls["number"].value = 9
@@ -552,7 +562,7 @@ def test_the_step_slider_ends_with_the_sequence() -> None:
 
 
 def ask(explorer: widgets.Explorer, **settings: Any) -> None:
-    with explorer.quiet():
+    with quiet(explorer):
         for name, value in settings.items():
             explorer.controls[name].value = value
 
@@ -758,7 +768,7 @@ def test_sort_counts_rows_in_their_place() -> None:
     models = trio("priority-sort")
     explorer = widgets.priority_sort_explorer(models)
     for name, number in (("lstm", 0), ("ntm-lstm", 7)):
-        with explorer.quiet():
+        with quiet(explorer):
             explorer.controls["model"].value = name
             explorer.controls["number"].value = number
         generator = torch.Generator().manual_seed(evaluation.testing_seed(number))
@@ -827,7 +837,7 @@ def test_sort_of_own_vectors_and_priorities() -> None:
     assert [explorer.settings[f"priority_{k}"] for k in range(1, 6)] == pytest.approx(given)
     assert "to the lowest: 3, 1, 5, 2, 4." in words(explorer) and "of 4 vectors" in words(explorer)
     assert explorer.controls["step"].max == 9
-    with explorer.quiet():
+    with quiet(explorer):
         for k in range(1, 6):
             explorer.controls[f"priority_{k}"].value = 0.0
     assert not went_wrong(explorer) and "no line to fit" in words(explorer)

@@ -13,19 +13,11 @@ from ntm_tutorial.ntm import NTMTrace
 from ntm_tutorial.tasks import TASKS, Episode
 from ntm_tutorial.tasks.copy import Copy
 from ntm_tutorial.tasks.repeat_copy import RepeatCopy
-from ntm_tutorial.widgets.explorer import (
-    Drawing,
-    Explorer,
-    make_slider,
-    paragraphs,
-    plain_text,
-    row_of,
-    sequence_number,
-)
-from ntm_tutorial.widgets.shelf import Models, Shelf, focus_of, run_lanes, wrong_per_step
+from ntm_tutorial.widgets import explorer as ui
+from ntm_tutorial.widgets.shelf import Models, Shelf, draw_lanes, focus_of, wrong_per_step
 
 
-def copy_explorer(models: Models = None, sequence: Any = None, *, length: int = 20) -> Explorer:
+def copy_explorer(models: Models = None, sequence: Any = None, *, length: int = 20) -> ui.Explorer:
     """Copy random sequences of any length, with any of the models.
 
     Args:
@@ -39,20 +31,20 @@ def copy_explorer(models: Models = None, sequence: Any = None, *, length: int = 
     shelf, own = Shelf("copy", models), own_bits(sequence, (Copy.bits,))
     length = length if own is None else len(own)
 
-    def draw(length: int, model: str, number: int) -> Drawing:
+    def draw(length: int, model: str, number: int) -> ui.Drawing:
         return _draw_copy(shelf, numbered_episode("copy", own, number, length), model)
 
-    number, button = sequence_number()
+    number, button = ui.sequence_number()
     tip = "How many vectors to copy; the models were trained on 1 to 20"
     controls = {
-        "length": make_slider("Length", tip, length, 1, max(120, length)),
+        "length": ui.make_slider("Length", tip, length, 1, max(120, length)),
         "model": shelf.choice(shelf.names, "Model", "Who copies"),
         "number": number,
     }
-    return Explorer(draw, controls, row_of(controls, number=[button]))
+    return ui.Explorer(draw, controls, ui.row_of(controls, number=[button]))
 
 
-def _draw_copy(shelf: Shelf, episode: Episode, name: str) -> Drawing:
+def _draw_copy(shelf: Shelf, episode: Episode, name: str) -> ui.Drawing:
     answer = episode.mask
     length = int(answer.sum())
     panels = [("targets", episode.targets[answer, 0])]
@@ -72,12 +64,12 @@ def _draw_copy(shelf: Shelf, episode: Episode, name: str) -> Drawing:
             f"Targets, outputs and wrong bits of {shelf.label(name)} at length {length}: "
             f"{wrong:,} of {asked:,} bits are wrong."
         )
-    return Drawing(plots.timeline(panels), alt, paragraphs([words]))
+    return ui.Drawing(plots.timeline(panels), alt, ui.paragraphs([words]))
 
 
 def repeat_copy_explorer(
     models: Models = None, sequence: Any = None, *, length: int = 10, repeats: int = 20
-) -> Explorer:
+) -> ui.Explorer:
     """Repeat sequences of any length any number of times, and walk through an NTM's memory.
 
     It starts with your first model; without one, with the NTM that has an LSTM controller.
@@ -94,25 +86,29 @@ def repeat_copy_explorer(
     shelf, own = Shelf("repeat-copy", models), own_bits(sequence, (RepeatCopy.bits,))
     length = length if own is None else len(own)
 
-    def draw(length: int, repeats: int, models: tuple[str, ...], number: int, step: int) -> Drawing:
+    def draw(
+        length: int, repeats: int, models: tuple[str, ...], number: int, step: int
+    ) -> ui.Drawing:
         episode = numbered_episode("repeat-copy", own, number, length, repeats)
         return _draw_repeat_copy(shelf, episode, models, min(step, len(episode.inputs) - 1))
 
-    number, button = sequence_number()
+    number, button = ui.sequence_number()
     tips, most = "The models were trained on 1 to 10", max(30, repeats)
     controls = {
-        "length": make_slider("Length", f"Vectors to copy. {tips}", length, 1, max(30, length)),
-        "repeats": make_slider("Repeats", f"How often to copy them. {tips}", repeats, 1, most),
+        "length": ui.make_slider("Length", f"Vectors to copy. {tips}", length, 1, max(30, length)),
+        "repeats": ui.make_slider("Repeats", f"How often to copy them. {tips}", repeats, 1, most),
         "models": shelf.choices(),
         "number": number,
-        "step": make_slider(
+        "step": ui.make_slider(
             "Step", "Which step's memory to show", length + 1, 0, length * (repeats + 1) + 1
         ),
     }
-    return Explorer(draw, controls, row_of(controls, number=[button]))
+    return ui.Explorer(draw, controls, ui.row_of(controls, number=[button]))
 
 
-def _draw_repeat_copy(shelf: Shelf, episode: Episode, names: tuple[str, ...], step: int) -> Drawing:
+def _draw_repeat_copy(
+    shelf: Shelf, episode: Episode, names: tuple[str, ...], step: int
+) -> ui.Drawing:
     length, repeats = episode.one("length"), episode.one("repeats")
     bits_and_delimiter = episode.inputs[:, 0, : RepeatCopy.bits + 1]
     panels = [("inputs", bits_and_delimiter), ("targets", episode.targets[:, 0])]
@@ -121,11 +117,8 @@ def _draw_repeat_copy(shelf: Shelf, episode: Episode, names: tuple[str, ...], st
         where = f"{_phase(step, length, repeats)}; {focus_of(trace, step)}"
         return [f"Memory of {label} after step {step}, {where}."]
 
-    found = run_lanes(shelf, names, episode, step, _repeat_score, inside)
     seen = f"Length {length}, repeats {repeats}. Inputs, targets and outputs. "
-    figure = plots.timeline(panels + found.panels, step=step, tape=found.tape)
-    alt, words = plain_text(seen, found.words), paragraphs(found.words)
-    return Drawing(figure, alt, words, ends={"step": len(episode.inputs) - 1})
+    return draw_lanes(shelf, names, episode, step, panels, seen, [], _repeat_score, inside)
 
 
 def _repeat_score(logits: Tensor, episode: Episode) -> str:

@@ -1,10 +1,9 @@
 """What all explorers share: the box that ties controls to a drawing, and the controls."""
 
 import base64
-import contextlib
 import html
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -88,16 +87,6 @@ class Explorer(ipywidgets.VBox):
             self.words.value = _spoken(f"<p><b>{sentence(error)}</b> {kept}</p>")
         finally:
             self.busy.value = _status("")
-
-    @contextlib.contextmanager
-    def quiet(self) -> Iterator[None]:
-        """Change several controls and draw once, at the end."""
-        self.is_quiet = True
-        try:
-            yield
-        finally:
-            self.is_quiet = False
-        self.update()
 
     def _limit(self, drawing: Drawing) -> bool:
         """Let sliders end where what they choose from ends; the drawing did so already.

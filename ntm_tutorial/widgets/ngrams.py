@@ -14,23 +14,14 @@ from ntm_tutorial.evaluation import testing_seed
 from ntm_tutorial.ntm import NTMTrace
 from ntm_tutorial.tasks import TASKS
 from ntm_tutorial.tasks.dynamic_ngrams import CONTEXT, contexts, counts, optimal_predictions
-from ntm_tutorial.widgets.explorer import (
-    Drawing,
-    Explorer,
-    make_button,
-    make_control,
-    make_slider,
-    paragraphs,
-    plain_text,
-    row_of,
-)
+from ntm_tutorial.widgets import explorer as ui
 from ntm_tutorial.widgets.shelf import Models, Shelf, focus_of, tape_at
 
 LONGEST = 1000
 """Bits that the field of the N-gram explorer takes."""
 
 
-def ngrams_explorer(models: Models = None, sequence: Any = None) -> Explorer:
+def ngrams_explorer(models: Models = None, sequence: Any = None) -> ui.Explorer:
     """Predict bits that the reader types, flips or draws; count what the optimum counts.
 
     Args:
@@ -48,17 +39,17 @@ def ngrams_explorer(models: Models = None, sequence: Any = None) -> Explorer:
     start = _text(parse_bits(start))
     tables = itertools.count(1)
 
-    def draw(bits: str, step: int, memory: str) -> Drawing:
+    def draw(bits: str, step: int, memory: str) -> ui.Drawing:
         values = parse_bits(bits)
         return _draw_ngrams(shelf, values, min(step, len(values) - 1), memory)
 
     seen = "The last bit seen; predicted is the next"
     controls = {
-        "bits": make_control(
+        "bits": ui.make_control(
             ipywidgets.Text, "Bits", "Zeros and ones, then Enter; spaces do not count",
             _spaced(start),
         ),
-        "step": make_slider("Step", seen, len(start) // 2, 0, len(start) - 1),
+        "step": ui.make_slider("Step", seen, len(start) // 2, 0, len(start) - 1),
         "memory": shelf.choice(shelf.names[:-1], "Memory of", "Whose memory to show"),
     }  # fmt: skip
     field, step = controls["bits"], controls["step"]
@@ -74,9 +65,13 @@ def ngrams_explorer(models: Models = None, sequence: Any = None) -> Explorer:
     def new_table() -> None:
         field.value = _spaced(_sampled_bits(next(tables)))
 
-    turn = make_button("Flip this bit", "Turn the last bit seen from 0 to 1 or from 1 to 0", flip)
-    table = make_button("New table", "Draw 32 new probabilities, and 200 bits from them", new_table)
-    return Explorer(draw, controls, row_of(controls, bits=[table], step=[turn]))
+    turn = ui.make_button(
+        "Flip this bit", "Turn the last bit seen from 0 to 1 or from 1 to 0", flip
+    )
+    table = ui.make_button(
+        "New table", "Draw 32 new probabilities, and 200 bits from them", new_table
+    )
+    return ui.Explorer(draw, controls, ui.row_of(controls, bits=[table], step=[turn]))
 
 
 def parse_bits(text: str) -> Tensor:
@@ -106,11 +101,10 @@ def _text(bits: Tensor) -> str:
 
 def _spaced(text: str) -> str:
     """Write bits in groups of ten."""
-    text = "".join(text.split())
     return " ".join(text[i : i + 10] for i in range(0, len(text), 10))
 
 
-def _draw_ngrams(shelf: Shelf, bits: Tensor, step: int, memory: str) -> Drawing:
+def _draw_ngrams(shelf: Shelf, bits: Tensor, step: int, memory: str) -> ui.Drawing:
     optimal = optimal_predictions(bits[:, None])
     panels = [("input", bits[:, None]), ("optimal", optimal)]
     predictions = {"optimal": optimal[:, 0]}
@@ -129,9 +123,9 @@ def _draw_ngrams(shelf: Shelf, bits: Tensor, step: int, memory: str) -> Drawing:
         elif name == memory:
             words.append(f"{html.escape(label)} has no memory to look into.")
     words = [_counted(bits, step), _compared(predictions, bits, step), *words]
-    alt = plain_text("The bits, and the probability of a 1 as next bit by each model. ", words)
+    alt = ui.plain_text("The bits, and the probability of a 1 as next bit by each model. ", words)
     figure = plots.timeline(panels + weightings, step=step, tape=tape)
-    return Drawing(figure, alt, paragraphs(words), ends={"step": len(bits) - 1})
+    return ui.Drawing(figure, alt, ui.paragraphs(words), ends={"step": len(bits) - 1})
 
 
 def _counted(bits: Tensor, step: int) -> str:

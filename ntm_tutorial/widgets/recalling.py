@@ -5,23 +5,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ntm_tutorial import plots
 from ntm_tutorial.analysis import last_written, phase
 from ntm_tutorial.evaluation import testing_seed, wrong_bits
 from ntm_tutorial.ntm import NTMTrace
 from ntm_tutorial.tasks import Episode
 from ntm_tutorial.tasks.associative_recall import AssociativeRecall
+from ntm_tutorial.widgets import explorer as ui
 from ntm_tutorial.widgets.copying import own_bits
-from ntm_tutorial.widgets.explorer import (
-    Drawing,
-    Explorer,
-    make_slider,
-    paragraphs,
-    plain_text,
-    row_of,
-    sequence_number,
-)
-from ntm_tutorial.widgets.shelf import Models, Shelf, focus_of, run_lanes
+from ntm_tutorial.widgets.shelf import Models, Shelf, draw_lanes, focus_of
 
 SPAN = AssociativeRecall.item_length + 1
 """Steps from one delimiter to the next."""
@@ -32,7 +23,7 @@ BLURRED = 0.5
 
 def associative_recall_explorer(
     models: Models = None, sequence: Any = None, *, items: int = 6
-) -> Explorer:
+) -> ui.Explorer:
     """Show a list of items, query one, and follow the heads from it to the next.
 
     It starts with your first model; without one, with the NTM that has an LSTM controller.
@@ -50,28 +41,28 @@ def associative_recall_explorer(
     items = items if own is None else len(own)
     most = max(20, items)
 
-    def draw(items: int, query: int, models: tuple[str, ...], number: int, step: int) -> Drawing:
+    def draw(items: int, query: int, models: tuple[str, ...], number: int, step: int) -> ui.Drawing:
         episode = numbered_list(own, number, items, query)
         return _draw_recall(shelf, episode, query, models, step)
 
-    number, button = sequence_number()
+    number, button = ui.sequence_number()
     controls = {
-        "items": make_slider("Items", "The models were trained on 2 to 6", items, 2, most),
-        "query": make_slider(
+        "items": ui.make_slider("Items", "The models were trained on 2 to 6", items, 2, most),
+        "query": ui.make_slider(
             "Query item", "Which item to ask; the answer is the next", (items + 1) // 2, 1, most - 1
         ),
         "models": shelf.choices(),
         "number": number,
-        "step": make_slider(
+        "step": ui.make_slider(
             "Step", "Which step's memory to show", SPAN * (items + 1) + 1, 0, SPAN * (most + 2) - 1
         ),
     }
-    return Explorer(draw, controls, row_of(controls, number=[button]))
+    return ui.Explorer(draw, controls, ui.row_of(controls, number=[button]))
 
 
 def _draw_recall(
     shelf: Shelf, episode: Episode, query: int, names: tuple[str, ...], step: int
-) -> Drawing:
+) -> ui.Drawing:
     items = episode.one("items")
     query, step = min(query, items - 1), min(step, len(episode.inputs) - 1)
     panels = [("inputs", episode.inputs[:, 0]), ("targets", episode.targets[:, 0])]
@@ -80,20 +71,19 @@ def _draw_recall(
         where = f"{phase(step, items)}; {focus_of(trace, step)}"
         return [f"Memory of {label} after step {step}, {where}.", _path(trace, items)]
 
-    found = run_lanes(shelf, names, episode, step, _recall_score, inside)
-    words = [f"Item {query} of {items} is asked: item {query + 1} is due.", *found.words]
-    alt = plain_text(f"A list of {items} items. Inputs, targets and outputs. ", words)
-    figure = plots.timeline(panels + found.panels, step=step, tape=found.tape)
-    ends = {"step": len(episode.inputs) - 1, "query": items - 1}
-    return Drawing(figure, alt, paragraphs(words), ends)
+    seen = f"A list of {items} items. Inputs, targets and outputs. "
+    words = [f"Item {query} of {items} is asked: item {query + 1} is due."]
+    return draw_lanes(
+        shelf, names, episode, step, panels, seen, words, _recall_score, inside, query=items - 1
+    )
 
 
 def _recall_score(logits: Tensor, episode: Episode) -> str:
     """Count the wrong bits, and say which item of the list the answer is nearest to."""
     wrong, items = int(wrong_bits(logits, episode)), episode.one("items")
     answer = (logits[-AssociativeRecall.item_length :, 0] > 0).float()
-    listed = _listed(episode.inputs, items)
-    away = (listed != answer).sum((1, 2))
+    listed = episode.inputs[: SPAN * items, 0, : AssociativeRecall.bits].unflatten(0, (items, SPAN))
+    away = (listed[:, 1:] != answer).sum((1, 2))
     nearest = int(away.argmin())
     closest = f"The answer is nearest to item {nearest + 1}, {int(away[nearest])} bits away."
     return f"{wrong} of {answer.numel()} bits wrong. {closest}"
@@ -122,12 +112,6 @@ def _look(weighting: Tensor, written: Tensor, items: int) -> str:
     step = int(written[location])
     source = "never written" if step < 0 else f"written at step {step}, {phase(step, items)}"
     return f"{location}, {source}"
-
-
-def _listed(inputs: Tensor, items: int) -> Tensor:
-    """Return the items of a single sequence (K, 3, 6)."""
-    blocks = inputs[: SPAN * items, 0, : AssociativeRecall.bits].unflatten(0, (items, SPAN))
-    return blocks[:, 1:]
 
 
 def numbered_list(own: Tensor | None, number: int, items: int, query: int) -> Episode:

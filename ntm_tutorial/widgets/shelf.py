@@ -15,7 +15,7 @@ from ntm_tutorial.models import FAMILIES, FIRST, run_traced
 from ntm_tutorial.ntm import NTMTrace
 from ntm_tutorial.recipes import RECIPES
 from ntm_tutorial.tasks import TASKS, Episode
-from ntm_tutorial.widgets.explorer import make_control, sentence
+from ntm_tutorial.widgets.explorer import Drawing, make_control, paragraphs, plain_text, sentence
 
 Models = Mapping[str, nn.Module | pretrained.Pretrained] | None
 """A reader's own models, by name."""
@@ -106,29 +106,18 @@ def _run(model: nn.Module, inputs: Tensor, output_size: int) -> Run:
     return Run(logits.cpu(), type(trace)(*(part.cpu() for part in trace)) if has_tape else None)
 
 
-class Lanes(NamedTuple):
-    """What several models did with one sequence, one below the other.
-
-    Attributes:
-        panels: outputs (T, O) and wrong bits (T,) of each, then where the heads of the first NTM
-            were (T, locations).
-        words: what there is to say of each, as HTML.
-        tape: the memory of the first NTM; none, if there is no NTM.
-    """
-
-    panels: list[tuple[str, Tensor]]
-    words: list[str]
-    tape: plots.Tape | None
-
-
-def run_lanes(
+def draw_lanes(
     shelf: Shelf,
     names: Sequence[str],
     episode: Episode,
     step: int,
+    panels: list[tuple[str, Tensor]],
+    seen: str,
+    words: list[str],
     score: Callable[[Tensor, Episode], str],
     inside: Callable[[str, NTMTrace], list[str]],
-) -> Lanes:
+    **ends: int,
+) -> Drawing:
     """Run models on a single sequence; what went wrong with one is told in its place.
 
     Args:
@@ -136,11 +125,14 @@ def run_lanes(
         names: which of them.
         episode: the sequence.
         step: which step's memory to show.
+        panels: what to show above the models' outputs (T, O) and wrong bits (T,).
+        seen: names these panels, for a reader who cannot see them.
+        words: what to say before anything is said of a model, as HTML.
         score: says how good an answer is, from its logits (T, 1, O).
         inside: says what there is to see inside the first NTM, from its name and trace.
+        ends: as in ``Drawing``, of other settings than the step.
     """
-    panels, weightings = list[tuple[str, Tensor]](), list[tuple[str, Tensor]]()
-    words, tape = list[str](), None
+    weightings, tape = list[tuple[str, Tensor]](), None
     for name in names:
         run, label = shelf.run(name, episode.inputs), shelf.label(name)
         if isinstance(run, str):
@@ -154,7 +146,9 @@ def run_lanes(
             words += inside(html.escape(label), run.trace)
         elif len(names) == 1:
             words.append("There is no memory to walk through: for that, choose an NTM.")
-    return Lanes(panels + weightings, words, tape)
+    figure = plots.timeline(panels + weightings, step=step, tape=tape)
+    ends["step"] = len(episode.inputs) - 1
+    return Drawing(figure, plain_text(seen, words), paragraphs(words), ends)
 
 
 def wrong_per_step(logits: Tensor, episode: Episode) -> Tensor:

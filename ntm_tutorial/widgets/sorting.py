@@ -2,34 +2,23 @@
 
 from collections.abc import Callable
 from functools import partial
-from types import SimpleNamespace
 from typing import Any
 
 import ipywidgets
 import torch
 from torch import Tensor
 
-from ntm_tutorial import plots
 from ntm_tutorial.analysis import fit_writes, right_rows
 from ntm_tutorial.evaluation import testing_seed, wrong_bits
 from ntm_tutorial.ntm import NTMTrace
 from ntm_tutorial.tasks import Episode
 from ntm_tutorial.tasks.priority_sort import PrioritySort, arrange
+from ntm_tutorial.widgets import explorer as ui
 from ntm_tutorial.widgets.copying import own_bits
-from ntm_tutorial.widgets.explorer import (
-    Drawing,
-    Explorer,
-    make_button,
-    make_control,
-    make_slider,
-    paragraphs,
-    plain_text,
-    row_of,
-    sequence_number,
-)
-from ntm_tutorial.widgets.shelf import Models, Shelf, focus_of, run_lanes
+from ntm_tutorial.widgets.shelf import Models, Shelf, draw_lanes, focus_of
 
-ORDERS: list[tuple[str, str, Callable[[int, int], float]]] = [
+Order = Callable[[int, int], float] | None
+ORDERS: list[tuple[str, str, Order]] = [
     ("In order", "The first vector gets the highest priority", lambda i, n: 1 - (2 * i + 1) / n),
     ("In reverse", "The last vector gets the highest priority", lambda i, n: (2 * i + 1) / n - 1),
     (
@@ -37,13 +26,14 @@ ORDERS: list[tuple[str, str, Callable[[int, int], float]]] = [
         "All priorities lie in a narrow range, mixed",
         lambda i, n: 0.4 * ((7 * i) % n) / n - 0.2,
     ),
+    ("As drawn", "The priorities that the sequence came with", None),
 ]
-"""Buttons: their names, what they do, and the priority of each vector of so many."""
+"""Buttons: their names, what they do, and the priority of each vector of so many, if new."""
 
 
 def priority_sort_explorer(
     models: Models = None, sequence: Any = None, priorities: Any = None
-) -> Explorer:
+) -> ui.Explorer:
     """Sort vectors by priorities that the reader sets, and see where a machine wrote them.
 
     It starts with your first model; without one, with the NTM that has a feed-forward controller.
@@ -67,52 +57,46 @@ def priority_sort_explorer(
     def start(number: int) -> tuple[Tensor, Tensor]:
         return _start(number, items, own, given)
 
-    def draw(model: str, number: int, step: int, **knobs: float) -> Drawing:
+    def draw(model: str, number: int, step: int, **knobs: float) -> ui.Drawing:
         set_to = torch.tensor([*knobs.values()])
         episode = arrange(start(number)[0][:, None], set_to[:, None], round(0.8 * items))
         return _draw_sort(shelf, episode, model, step)
 
-    number, button = sequence_number()
+    number, button = ui.sequence_number()
     controls = {
         "model": shelf.choice(shelf.names, "Model", "Who sorts"),
         "number": number,
-        "step": make_slider("Step", "Which step's memory to show", items, 0,
-                            items + round(0.8 * items)),
+        "step": ui.make_slider("Step", "Which step's memory to show", items, 0,
+                               items + round(0.8 * items)),
     }  # fmt: skip
     knobs = [_knob(place, value) for place, value in enumerate(start(0)[1].tolist())]
 
-    def turn_knobs(change: Any) -> None:
-        """Give the knobs the priorities of another sequence; the explorer then draws once."""
+    def turn_knobs(order: Order = None) -> None:
+        """Give the vectors the priorities of an order, or those they came with; draw nothing."""
         before, explorer.is_quiet = explorer.is_quiet, True
-        for knob, value in zip(knobs, start(change.new)[1].tolist(), strict=True):
-            knob.value = value
+        for place, (knob, drawn) in enumerate(zip(knobs, start(number.value)[1], strict=True)):
+            knob.value = round(order(place, items), 2) if order else drawn.item()
         explorer.is_quiet = before
 
-    def arranged(order: Callable[[int, int], float]) -> None:
-        """Give the vectors the priorities of an order that shows something."""
-        with explorer.quiet():
-            for place, knob in enumerate(knobs):
-                knob.value = round(order(place, items), 2)
+    def arranged(order: Order) -> None:
+        turn_knobs(order)
+        explorer.update()
 
-    def as_drawn() -> None:
-        with explorer.quiet():
-            turn_knobs(SimpleNamespace(new=number.value))
-
-    number.observe(turn_knobs, "value")  # first, so that they are turned when the explorer draws
-    row = row_of(controls, number=[button])
+    # First, so that they are turned when the explorer draws.
+    number.observe(lambda _: turn_knobs(), "value")
+    row = ui.row_of(controls, number=[button])
     controls |= {f"priority_{place + 1}": knob for place, knob in enumerate(knobs)}
-    orders = [make_button(name, tip, partial(arranged, order)) for name, tip, order in ORDERS]
-    orders.append(make_button("As drawn", "The priorities that the sequence came with", as_drawn))
+    orders = [ui.make_button(name, tip, partial(arranged, order)) for name, tip, order in ORDERS]
     scrolls = {"overflow": "auto hidden", "width": "100%"}
     row += [ipywidgets.HBox(orders), ipywidgets.HBox(knobs, layout=scrolls)]
-    explorer = Explorer(draw, controls, row)
+    explorer = ui.Explorer(draw, controls, row)
     return explorer
 
 
 def _knob(place: int, value: float) -> ipywidgets.FloatSlider:
     """Make an upright slider for one vector's priority."""
     tip = f"Priority of vector {place + 1}, from -1 to 1"
-    knob = make_control(
+    knob = ui.make_control(
         ipywidgets.FloatSlider, str(place + 1), tip, value,
         min=-1.0, max=1.0, step=0.01, orientation="vertical",
     )  # fmt: skip
@@ -146,7 +130,7 @@ def _start(
     return vectors, (100 * priorities).round() / 100
 
 
-def _draw_sort(shelf: Shelf, episode: Episode, name: str, step: int) -> Drawing:
+def _draw_sort(shelf: Shelf, episode: Episode, name: str, step: int) -> ui.Drawing:
     bits, items = PrioritySort.bits, episode.one("items")
     priorities = episode.inputs[:items, 0, bits]
     shown = torch.full((len(episode.mask), 1), torch.nan)
@@ -164,11 +148,8 @@ def _draw_sort(shelf: Shelf, episode: Episode, name: str, step: int) -> Drawing:
         where = f"After step {step}, {_phase(step, items)}; {focus_of(trace, step)}."
         return [_written(trace, priorities, order), where]
 
-    found = run_lanes(shelf, [name], episode, step, _score, inside)
-    words += found.words
-    alt = plain_text("Priorities, inputs, targets and outputs. ", words)
-    figure = plots.timeline(panels + found.panels, step=step, tape=found.tape)
-    return Drawing(figure, alt, paragraphs(words))
+    seen = "Priorities, inputs, targets and outputs. "
+    return draw_lanes(shelf, [name], episode, step, panels, seen, words, _score, inside)
 
 
 def _score(logits: Tensor, episode: Episode) -> str:
