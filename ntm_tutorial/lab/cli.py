@@ -1,6 +1,7 @@
 """The command line: ``ntm-tutorial train | sweep | evaluate | list``."""
 
 import argparse
+import inspect
 import itertools
 import math
 import os
@@ -49,27 +50,12 @@ examples:
   ntm-tutorial evaluate copy ntm-lstm --length 10 20 50 120
 """
 
-TRAIN = """\
-Train one model with its recipe from ntm_tutorial/recipes.py, and write its weights.
-
-All work is saved at every validation. After Ctrl-C, SIGTERM, or a crash, give the same command
-again: it goes on from there, and ends exactly as if it had never stopped.
-"""
-
 TRAIN_EXAMPLES = """\
 examples:
   ntm-tutorial train copy ntm-feedforward
   ntm-tutorial train copy ntm-lstm --seed 3 --output copy-3.safetensors
   ntm-tutorial train priority-sort lstm --device cuda
   ntm-tutorial train copy ntm-lstm --sequences 20000 --no-progress > log.txt
-"""
-
-SWEEP = """\
-Train a recipe from many seeds, and with other settings, several runs at a time.
-
-Each run's result is one file, OUTPUT/TASK_MODEL/SETTINGS/seed-NN.json, its weights beside it. A run
-that has its result is done. All work is saved at every validation: after Ctrl-C, SIGTERM, or a
-crash, give the same command again.
 """
 
 SWEEP_EXAMPLES = """\
@@ -80,12 +66,6 @@ examples:
   ntm-tutorial sweep copy ntm-lstm --seeds 100 --dask tcp://scheduler:8786
   ntm-tutorial sweep copy all --summary
   ntm-tutorial sweep all all --jobs 2
-"""
-
-EVALUATE = """\
-Test a trained model on fresh random sequences, at each difficulty asked for.
-
-Several values make several rows. A difficulty that is left out is drawn from the training range.
 """
 
 EVALUATE_EXAMPLES = """\
@@ -116,7 +96,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def train_command(options: argparse.Namespace) -> int:
-    """Train one model and write its weights; see ``TRAIN``.
+    """Train one model with its recipe from ntm_tutorial/recipes.py, and write its weights.
+
+    All work is saved at every validation. After Ctrl-C, SIGTERM, or a crash, give the same command
+    again: it goes on from there, and ends exactly as if it had never stopped.
 
     Raises:
         ValueError: if an option does not fit the others, or no recipe fits.
@@ -130,10 +113,10 @@ def train_command(options: argparse.Namespace) -> int:
     for option, file in (("--output", output), ("--checkpoint", checkpoint)):
         if output.resolve() == checkpoint.resolve() or (file.exists() and not file.is_file()):
             raise ValueError(f"{option}: expected a file of its own, got {file}")
-        with _named(option):
+        with sweeps.blaming(option):
             storage.check_folder(file.parent)
     if checkpoint.exists():
-        with _named("--checkpoint"):
+        with sweeps.blaming("--checkpoint"):
             storage.load(checkpoint)
         print(f"Going on from {checkpoint}.", file=sys.stderr)
     model = plan.build(seed).to(options.device)
@@ -161,14 +144,18 @@ def train_command(options: argparse.Namespace) -> int:
 
 
 def sweep_command(options: argparse.Namespace) -> int:
-    """Do many runs and print a table of what came of them; see ``SWEEP``.
+    """Train a recipe from many seeds, and with other settings, several runs at a time.
+
+    Each run's result is one file, OUTPUT/TASK_MODEL/SETTINGS/seed-NN.json, its weights beside it. A run
+    that has its result is done. All work is saved at every validation: after Ctrl-C, SIGTERM, or a
+    crash, give the same command again.
 
     Raises:
         ValueError: if an option does not fit the others, or no recipe fits.
-    """
+    """  # noqa: E501
     wanted, folder = _wanted(options), options.output
     if not options.summary:
-        with _named("--output"):
+        with sweeps.blaming("--output"):
             storage.check_folder(folder)
         _announce(wanted, folder, options.jobs)
         try:
@@ -341,15 +328,6 @@ def _signals_stop() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-@contextmanager
-def _named(option: str) -> Iterator[None]:
-    """Put an option before the words with which its file is refused."""
-    try:
-        yield
-    except (ValueError, OSError) as error:
-        raise ValueError(f"{option}: {str(error).removeprefix('path: ')}") from error
-
-
 def _print_validation(history: History) -> None:
     bits, wrong = history.validation_bits[-1], history.validation_wrong[-1]
     print(
@@ -370,15 +348,17 @@ def _how_to_resume(checkpoint: Path) -> str:
 
 
 def evaluate_command(options: argparse.Namespace) -> int:
-    """Print one row of results for each difficulty; see ``EVALUATE``.
+    """Test a trained model on fresh random sequences, at each difficulty asked for.
+
+    Several values make several rows. A difficulty that is left out is drawn from the training range.
 
     Raises:
         ValueError: if the file holds another model, or the task has no such difficulty.
-    """
+    """  # noqa: E501
     if options.file is None:
         found = pretrained.load(options.task, options.model)
     else:
-        with _named("--file"):
+        with sweeps.blaming("--file"):
             found = pretrained.load_file(options.file)
         pair = (found.recipe.task, found.recipe.model)
         if pair != (options.task, options.model):
@@ -417,7 +397,7 @@ def evaluate_command(options: argparse.Namespace) -> int:
 
 
 def list_command(options: argparse.Namespace) -> int:
-    """Print the table of recipes: the paper's settings beside ours."""
+    """List all tasks and models, which of them come trained, and their settings."""
     trained = pretrained.available()
     row = "{:19} {:16} {:8}" + 2 * " | {:>5} {:>10} {:>8} {:>10}" + " {:>6} {:>10}"
     print(row.format("", "", "", "paper", "", "", "", "ours", "", "", "", "", "").rstrip())
@@ -464,8 +444,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=version("ntm-tutorial"))
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    def new(does: Callable[..., int], about: str, text: str, examples: str, *more: str) -> Any:
+    def new(does: Callable[..., int], about: str, examples: str, *more: str) -> Any:
         name = does.__name__.removesuffix("_command")
+        text = inspect.cleandoc(does.__doc__ or "").partition("\n\nRaises:")[0]
         command = commands.add_parser(name, help=about, description=text, epilog=examples, **layout)
         command.set_defaults(command=does)
         for what, known in (("task", ALL_TASKS), ("model", FAMILIES)) if examples else ():
@@ -473,7 +454,7 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument(what, choices=names, metavar=what.upper(), help=", ".join(names))
         return command.add_argument
 
-    add = new(train_command, "train one model", TRAIN, TRAIN_EXAMPLES)
+    add = new(train_command, "train one model", TRAIN_EXAMPLES)
     add("--seed", type=_seed, metavar="N", help="of every random draw (default: the recipe's)")
     add("--sequences", type=_whole(1, 10**12), metavar="N",
         help="how many to train on (default: the recipe's)")  # fmt: skip
@@ -487,7 +468,7 @@ def _parser() -> argparse.ArgumentParser:
         help="use torch.compile: an NTM takes a minute to start, then is much faster")  # fmt: skip
     add("--device", type=_device, default="cpu", help="such as cpu or cuda (default: cpu)")
 
-    add = new(sweep_command, "train many times", SWEEP, SWEEP_EXAMPLES, ALL)
+    add = new(sweep_command, "train many times", SWEEP_EXAMPLES, ALL)
     add("--seeds", type=_whole(1, 10_000), metavar="N",
         help="how many seeds, from 0 on (default: the recipe's one, mostly 0)")  # fmt: skip
     add("--first-seed", type=_seed, metavar="N", help="the first of them, if it is not to be 0")
@@ -509,7 +490,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--summary", action="store_true", help="only show what the results so far say")
     add("--no-progress", dest="progress", action="store_false", help="show no progress bar")
 
-    add = new(evaluate_command, "test a trained model", EVALUATE, EVALUATE_EXAMPLES)
+    add = new(evaluate_command, "test a trained model", EVALUATE_EXAMPLES)
     for name, tasks in DIFFICULTIES.items():
         add(f"--{name}", type=_whole(1, LONGEST), nargs="+", metavar="N",
             help=f"difficulty of {', '.join(tasks)}")  # fmt: skip
@@ -518,8 +499,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--seed", type=_seed, default=0, metavar="N", help="which sequences (default: 0)")
     add("--file", type=Path, metavar="FILE", help="weights (default: those of the package)")
 
-    text = "List all tasks and models, which of them come trained, and their settings."
-    new(list_command, "list tasks, models, settings", text, "")
+    new(list_command, "list tasks, models, settings", "")
     return parser
 
 

@@ -133,27 +133,22 @@ EXPERIMENTS = {
 """What the lab trains, by name."""
 
 
-class GradientNorms:
-    """Listens to the training of a model, and notes how long each gradient is before clipping."""
+def gradient_squares(model: nn.Module) -> list[float]:
+    """Listen to a training: the list gets the square of each gradient's length before clipping."""
+    squares: list[float] = []
 
-    def __init__(self, model: nn.Module) -> None:
-        self._squares: list[float] = []
-        model.register_forward_pre_hook(self._begin)
-        for parameter in model.parameters():
-            parameter.register_post_accumulate_grad_hook(self._add)
-
-    @property
-    def norms(self) -> list[float]:
-        """How long the gradient was, one number for each update."""
-        return [math.sqrt(square) for square in self._squares]
-
-    def _begin(self, model: nn.Module, inputs: Any) -> None:
+    def begin(model: nn.Module, inputs: Any) -> None:
         if torch.is_grad_enabled():  # not a validation
-            self._squares.append(0.0)
+            squares.append(0.0)
 
-    def _add(self, parameter: Tensor) -> None:
+    def add(parameter: Tensor) -> None:
         assert parameter.grad is not None
-        self._squares[-1] += parameter.grad.double().square().sum().item()
+        squares[-1] += parameter.grad.double().square().sum().item()
+
+    model.register_forward_pre_hook(begin)
+    for parameter in model.parameters():
+        parameter.register_post_accumulate_grad_hook(add)
+    return squares
 
 
 def record(name: str, seed: int, *, compile: bool = False) -> dict[str, Any]:
@@ -167,7 +162,7 @@ def record(name: str, seed: int, *, compile: bool = False) -> dict[str, Any]:
     experiment = EXPERIMENTS[name]
     torch.manual_seed(seed)  # for noise in the memory
     machine, history, stopped = experiment.build(seed), History(), None
-    listener = GradientNorms(machine)
+    squares = gradient_squares(machine)
 
     def keep(so_far: History) -> None:
         vars(history).update(vars(so_far))
@@ -182,7 +177,7 @@ def record(name: str, seed: int, *, compile: bool = False) -> dict[str, Any]:
             "seed": seed,
             "recipe": experiment.recipe.describe(),
             "history": asdict(history),
-            "gradient": _summary(listener.norms),
+            "gradient": _summary([math.sqrt(square) for square in squares]),
             "stopped": stopped,
             "wrong_bits": _test(machine),
             "inside": _inside(machine),

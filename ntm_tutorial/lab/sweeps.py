@@ -134,7 +134,7 @@ def check(run: Run) -> None:
     Raises:
         ValueError: naming the setting.
     """
-    with _said(run.settings):
+    with blaming("--set", run.settings):
         with torch.device("meta"):  # sizes alone
             model = run.plan.build()
             state = tree_leaves(cast(SequenceModel, model).initial_state(1))
@@ -145,15 +145,20 @@ def check(run: Run) -> None:
 
 
 @contextmanager
-def _said(settings: Mapping[str, Any]) -> Iterator[None]:
-    """Put what was asked for before the words with which it is refused."""
+def blaming(option: str, settings: Mapping[str, Any] | None = None) -> Iterator[None]:
+    """Put an option, and what it was set to, before the words with which it is refused.
+
+    Raises:
+        ValueError: in those words.
+    """
     try:
         yield
     except (
-        ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError,
+        ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError,
     ) as error:  # fmt: skip
-        said = " ".join(f"{name}={value!s:.40}" for name, value in settings.items())
-        raise ValueError(f"--set {said}: {str(error).splitlines()[0]}") from error
+        asked = [option, *(f"{name}={value!s:.40}" for name, value in (settings or {}).items())]
+        said = str(error).removeprefix("path: ").splitlines()[0]
+        raise ValueError(f"{' '.join(asked)}: {said}") from error
 
 
 def setting_names(plan: Recipe) -> list[str]:
@@ -191,7 +196,7 @@ def _with_settings(plan: Recipe, settings: dict[str, Any]) -> Recipe:
     for name, value in settings.items():
         group, _, own = name.rpartition(".")
         groups.get(group, changes)[own] = value
-    with _said(settings):
+    with blaming("--set", settings):
         return plan.but(**changes)
 
 
@@ -238,7 +243,11 @@ def carry_out(
     ):
         calls = (delayed(_perform)(run, folder, compile, bars, device) for run in left)
         for run, result, model in parallel(calls):
-            _keep(run, result, model, folder)
+            if model is not None:  # first the weights, because the result says that it is done
+                path = folder / f"{run.name}.safetensors"
+                pretrained.save_file(path, model, run.plan, result.history, run.seed)
+            result.write(folder / f"{run.name}.json")
+            (folder / f"{run.name}.checkpoint").unlink(missing_ok=True)
             bar.update()
     return [result for run in wanted if (result := result_of(run, folder)) is not None]
 
@@ -352,15 +361,6 @@ def processor(device: torch.device | None = None) -> str:
     except OSError:
         found = None
     return found[1] if found else platform.processor() or platform.machine()
-
-
-def _keep(run: Run, result: Result, model: nn.Module | None, folder: Path) -> None:
-    """Write what a run gave: the weights first, because the result says that it is done."""
-    if model is not None:
-        path = folder / f"{run.name}.safetensors"
-        pretrained.save_file(path, model, run.plan, result.history, run.seed)
-    result.write(folder / f"{run.name}.json")
-    (folder / f"{run.name}.checkpoint").unlink(missing_ok=True)
 
 
 @telling
