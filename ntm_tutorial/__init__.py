@@ -16,7 +16,7 @@ above it in this list, and ``make lint`` sees to it::
     analysis                                        what the chapters ask of answers and traces
     plots/                                          pictures for the book
     lab/                                            many runs, their results, failures, commands
-    widgets/  playground                            explorers; machines for the book's pages
+    widgets/                                        explorers
 """
 
 from ntm_tutorial import pretrained

@@ -23,7 +23,6 @@ from ntm_tutorial import (
     LSTMBaseline,
     addressing,
     evaluation,
-    playground,
     plots,
     pretrained,
 )
@@ -34,6 +33,7 @@ from ntm_tutorial.tasks.dynamic_ngrams import counts, optimal_predictions
 from ntm_tutorial.tasks.priority_sort import arrange
 from tests.browser import DESKTOP, PHONE, Tab, Tally, Visit, axe_violations, lighten
 from tests.each import by_turns
+from tools import machines
 from tools.links import ROOT
 
 PAGES = {
@@ -48,7 +48,7 @@ PAGES = {
 YOUNGER = [
     model
     for model in ("dnc", "transformer-rope", "transformer-coupled")
-    if ("copy", model) in playground.playable()
+    if ("copy", model) in machines.playable()
 ]
 CASES = 20
 TOLERANCE = 1e-4
@@ -151,7 +151,7 @@ def picture(page: Page) -> str:
 
 
 @torch.no_grad()
-def golden_case(model: nn.Module, task: Task, seed: int = 0, **difficulty: int) -> playground.Pack:
+def golden_case(model: nn.Module, task: Task, seed: int = 0, **difficulty: int) -> machines.Pack:
     """Let PyTorch compute what the browser has to compute too, in double precision as it does.
 
     In single precision, rounding alone can move a long answer by more than the tests allow. A
@@ -170,10 +170,10 @@ def golden_case(model: nn.Module, task: Task, seed: int = 0, **difficulty: int) 
         case["weightings"] = torch.cat([trace.read_weighting, trace.write_weighting], dim=2)
     elif hasattr(trace, "weighting"):  # one for each layer and head
         case["weightings"] = trace.weighting.flatten(2, 3)
-    return playground.pack(case)
+    return machines.pack(case)
 
 
-def golden_cases(model: nn.Module, task_name: str) -> list[playground.Pack]:
+def golden_cases(model: nn.Module, task_name: str) -> list[machines.Pack]:
     """Compute cases from the easy end to twice the training range; an LSTM's stay within it."""
     task, found = TASKS[task_name], []
     reach = 1 if isinstance(model, LSTMBaseline) else 2
@@ -198,7 +198,7 @@ def report(name: str, cases: int, worst: dict[str, float]) -> None:
 
 
 @pytest.mark.usefixtures("no_shape_checks")
-@pytest.mark.parametrize(("task", "model"), playground.playable())
+@pytest.mark.parametrize(("task", "model"), machines.playable())
 def test_a_trained_machine_is_pytorchs(page: Page, tally: Tally, task: str, model: str) -> None:
     cases = golden_cases(pretrained.load(task, model).model, task)
     worst = page.evaluate(
@@ -248,7 +248,7 @@ def test_any_machine_is_pytorchs(page: Page) -> None:
         with torch.no_grad():
             for parameter in model.parameters():  # also what starts at zero
                 parameter.add_(0.3 * torch.randn_like(parameter))
-        packed = playground.pack_machine(model)
+        packed = machines.pack_machine(model)
         cases = [golden_case(model, TASKS["copy"], length=length) for length in LENGTHS]
         worst = page.evaluate(
             f"""([packed, cases]) => ({COMPARE})(
@@ -902,7 +902,7 @@ def test_the_prediction_of_the_page_is_the_models(visit: Visit) -> None:
     bits = torch.tensor([0.0, 1.0] * 20)
     said = summary(page)
     assert "optimal, Eq. 10: " + f"{optimal_predictions(bits[:, None])[-1, 0]:.3f}" in said
-    for task, name in playground.playable():
+    for task, name in machines.playable():
         if task != "dynamic-ngrams":
             continue
         label, model = plots.LABELS[name], pretrained.load(task, name).model
@@ -1082,7 +1082,7 @@ def test_a_page_without_a_playground_loads_none(visit: Visit) -> None:
 def test_numbers_are_packed_without_loss() -> None:
     for dtype, values in ((np.float16, [0.5, -3, 6e-8]), (np.float32, [0.1]), (np.float64, [0.1])):
         tensor = torch.tensor(np.array(values, dtype))
-        packed = playground.pack({"a": tensor, "b": torch.zeros(2, 3)})
+        packed = machines.pack({"a": tensor, "b": torch.zeros(2, 3)})
         assert packed["bits"] == 8 * dtype().itemsize
         assert packed["tensors"] == [("a", len(values)), ("b", 6)]
         numbers = np.frombuffer(base64.b64decode(packed["data"]), dtype)
@@ -1093,23 +1093,23 @@ def test_only_our_machines_are_packed() -> None:
     with pytest.raises(
         ValueError, match=r"model: expected one of \['ntm-feedforward', .*, got Linear"
     ):
-        playground.pack_machine(torch.nn.Linear(2, 2))
+        machines.pack_machine(torch.nn.Linear(2, 2))
 
 
 def test_the_browser_unpacks_every_precision(page: Page) -> None:
     unpack = "(p) => Object.values(Weights.unpack(p, p.data)).map((tensor) => Array.from(tensor))"
     halves = torch.arange(2**16, dtype=torch.int32).to(torch.uint16).view(torch.float16)
     for tensor in (halves[halves.isfinite()], torch.randn(50), torch.randn(50).double() / 3):
-        assert page.evaluate(unpack, playground.pack({"x": tensor})) == [tensor.tolist()]
+        assert page.evaluate(unpack, machines.pack({"x": tensor})) == [tensor.tolist()]
 
 
 def test_every_machine_that_the_pages_can_run_is_written(tmp_path: Path) -> None:
-    files = playground.write(tmp_path / "weights")
+    files = machines.write(tmp_path / "weights")
     assert sorted(files) == sorted((tmp_path / "weights").iterdir())
     text = (tmp_path / "weights" / "catalogue.js").read_text()
     listed, _ = json.loads(f"[{text.removeprefix('Weights.list(').strip().removesuffix(');')}]")
     catalogue = json.loads(listed)
-    assert [tuple(name.split("_")) for name in catalogue] == playground.playable()
+    assert [tuple(name.split("_")) for name in catalogue] == machines.playable()
     for name, entry in catalogue.items():
         parts = [tmp_path / "weights" / f"{name}.{k}.js" for k in range(entry["parts"])]
         written = "".join(part.read_text().split('"')[3] for part in parts)
@@ -1117,4 +1117,4 @@ def test_every_machine_that_the_pages_can_run_is_written(tmp_path: Path) -> None
         assert sum(size for _, size in entry["tensors"]) * entry["bits"] // 8 == len(
             base64.b64decode(written)
         )
-        assert all(part.stat().st_size < 1.1 * playground.PART for part in parts)
+        assert all(part.stat().st_size < 1.1 * machines.PART for part in parts)

@@ -1,8 +1,8 @@
 """A Sphinx extension: playgrounds on the pages that ask for one.
 
 A page asks with `<div class="playground" data-playground="copy">`, and gets the scripts of
-`book/_static/playground`. The site gets the trained weights: `ntm_tutorial.playground` writes them
-from the files that the package keeps, so that they are not committed a second time.
+`book/_static/playground`. The site gets the trained weights: `tools.machines` writes them from
+the files that the package keeps, so that they are not committed a second time.
 """
 
 import re
@@ -31,9 +31,9 @@ KINDS = {"learning", "failure-lab"}
 def write_weights(app: Any) -> None:
     if app.builder.format != "html":
         return
-    from ntm_tutorial import playground  # here, because it takes PyTorch two seconds
+    from tools import machines  # here, because it takes PyTorch two seconds
 
-    playground.write(Path(app.outdir) / "_static" / "playground" / "weights")
+    machines.write(Path(app.outdir) / "_static" / "playground" / "weights")
 
 
 def add_scripts(app: Any, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:

@@ -1,5 +1,5 @@
 /**
- * Trained weights, fetched when they are first needed. `ntm_tutorial/playground.py` writes them as
+ * Trained weights, fetched when they are first needed. `tools/machines.py` writes them as
  * scripts, because a page opened from a disk may load scripts and nothing else: `catalogue.js` says
  * what there is, and each machine's numbers come in parts, so that a page can say how far it got.
  */

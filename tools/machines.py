@@ -1,7 +1,7 @@
-"""The playground on the book's pages: trained machines as scripts, and what they must compute.
+"""The playground on the book's pages: trained machines as scripts.
 
 The pages run the machines in the reader's browser, with the JavaScript in
-``book/_static/playground``. This file writes the numbers that it needs. They stand in scripts,
+`book/_static/playground`. This file writes the numbers that it needs. They stand in scripts,
 because a page that was opened from a disk may load nothing else.
 """
 
@@ -16,7 +16,6 @@ import torch
 from torch import Tensor, nn
 
 from ntm_tutorial import pretrained
-from ntm_tutorial.checks import telling
 from ntm_tutorial.models import FAMILIES, SequenceModel, family_of
 from ntm_tutorial.tasks import TASKS
 
@@ -24,7 +23,7 @@ PART = 2**20
 """Characters in one script; a longer text comes in several, so that a page can report progress."""
 
 Pack = dict[str, Any]
-"""Tensors as text: ``bits`` of a number, ``tensors`` (name and size), ``data`` in base64."""
+"""Tensors as text: `bits` of a number, `tensors` (name and size), `data` in base64."""
 
 
 def playable() -> list[tuple[str, str]]:
@@ -36,14 +35,10 @@ def playable() -> list[tuple[str, str]]:
     ]
 
 
-@telling
 def write(folder: str | Path) -> list[Path]:
-    """Write every such model as scripts, and ``catalogue.js``, which lists them.
+    """Write every such model as scripts, and `catalogue.js`, which lists them; return the files.
 
     Each text comes with its CRC-32, so that the page refuses what was damaged on the way.
-
-    Returns:
-        the files.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -72,15 +67,11 @@ def write(folder: str | Path) -> list[Path]:
     return written
 
 
-@telling
 def pack_machine(model: nn.Module) -> Pack:
-    """Pack all that a machine computes with, the name of its class, and its ``settings``.
+    """Pack all that a machine computes with, the name of its class, and its `settings`.
 
-    The tensors are its layers, under PyTorch's names, and ``start...``, where a sequence begins.
+    The tensors are its layers, under PyTorch's names, and `start...`, where a sequence begins.
     The start is computed here, so that the browser need not know which of it was learned.
-
-    Raises:
-        ValueError: if the pages cannot run such a model.
     """
     kind = family_of(model)
     if kind is None or kind.start is None:
@@ -92,18 +83,11 @@ def pack_machine(model: nn.Module) -> Pack:
     return pack(tensors) | {"kind": type(model).__name__, "settings": model.settings}
 
 
-@telling
 def pack(tensors: dict[str, Tensor]) -> Pack:
-    """Write tensors as text that ``Weights.unpack`` reads in the browser.
+    """Write tensors, by name, as text that `Weights.unpack` reads in the browser: flat, by rows.
 
     Each number takes as few bits, 16, 32 or 64, as hold all of them exactly. A model that
-    ``pretrained`` keeps in half precision so takes 16 here too, and gives the same answers.
-
-    Args:
-        tensors: by name, of any shape; the browser gets them flat, row after row.
-
-    Raises:
-        ValueError: if there is no tensor, or a number is none (NaN).
+    `pretrained` keeps in half precision so takes 16 here too, and gives the same answers.
     """
     if not tensors:
         raise ValueError("tensors: expected some, got none")
