@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from ntm_tutorial import TASKS, evaluate, pretrained
-from ntm_tutorial.lab import long_copies
 from ntm_tutorial.models.dnc import (
     DNC,
     FAINT,
@@ -24,6 +23,7 @@ from ntm_tutorial.training import History
 from tests import loops
 from tests.each import each
 from tests.loops import Array
+from tools import long_copies
 
 T, B, I, O, N, M = 6, 3, 4, 2, 7, 3  # noqa: E741
 SHAPES: list[dict[str, Any]] = [
@@ -272,7 +272,7 @@ def test_long_copies_are_recorded_once(tmp_path: Path) -> None:
     plan = recipe("copy", "dnc").but(network={"controller_size": 4})
     path = tmp_path / "copy_dnc" / "seed-07.safetensors"
     pretrained.save_file(path, plan.build(), plan, History(), seed=7)
-    file, tests = tmp_path / "record.json", {3: long_copies.Test(2, locations=5)}
+    file, tests = tmp_path / "record.json", {3: {"sequences": 2, "locations": 5}}
     found = long_copies.record(tmp_path, file, tests)
     names = {"sequences", "locations", "perfect", "mean_wrong"}
     assert set(found["copy_dnc/seed-07"]["3"]) == names

@@ -4,16 +4,17 @@ from typing import Any
 
 import pytest
 
-from ntm_tutorial.lab import positions
-from ntm_tutorial.lab.positions import MACHINES, Machine, recorded
+from ntm_tutorial.lab.positions import recorded
 from ntm_tutorial.models.transformer import POSITIONS
+from tools import positions
+from tools.positions import MACHINES, Machine
 
 
 def test_every_machine_has_a_record_that_todays_settings_made() -> None:
     assert len(MACHINES) == 2 * len(POSITIONS)
     assert [machine for machine in MACHINES if not machine.done] == []
     for machine in MACHINES:
-        assert list(recorded(machine.frame, machine.positions).wrong) == list(positions.LENGTHS)
+        assert list(recorded(machine.frame, machine.positions)) == list(positions.LENGTHS)
 
 
 def test_only_the_coupled_ones_know_the_delimiter() -> None:

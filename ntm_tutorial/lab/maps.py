@@ -211,7 +211,7 @@ def cells(file: Path = FILE) -> Cells:
         task, _, model = name.partition("_")
         for column, told in run["tests"].items():
             found[task, model][column][int(seed)] = told["wrong"]
-    bare = positions.recorded("silent", "none").wrong
+    bare = positions.recorded("silent", "none")
     for column in COLUMNS:
         length = TESTS["copy"][column].difficulty["length"]
         found["copy", "transformer-none"][column] = {
