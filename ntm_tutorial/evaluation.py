@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from ntm_tutorial.checks import check_kind, check_logits, check_together, telling, whole
+from ntm_tutorial.checks import check_kind, check_shapes, check_together, telling, whole
 from ntm_tutorial.tasks import Episode, Task
 from ntm_tutorial.tasks.base import Difficulty, per_sequence
 
@@ -54,7 +54,7 @@ def wrong_bits(logits: Float[Tensor, "T B O"], episode: Episode) -> Int[Tensor, 
 def _asked(logits: Tensor, episode: Episode) -> Tensor:
     """Return logits that can be scored, in single precision at least."""
     check_episode(episode)
-    check_logits(logits, episode.targets)
+    check_shapes("TBO TBO", targets=episode.targets, logits=logits)
     if bool((logits.isnan() & _mask(episode)).any()):
         raise ValueError("logits: expected numbers at the steps that count, got NaN")
     return logits.to(torch.promote_types(logits.dtype, torch.float32))

@@ -30,7 +30,7 @@ from torch.utils._pytree import tree_leaves
 from tqdm.auto import tqdm
 
 from ntm_tutorial import pretrained, storage
-from ntm_tutorial.checks import check_positive, telling
+from ntm_tutorial.checks import UNTOLD, check_positive, telling
 from ntm_tutorial.evaluation import check_seed
 from ntm_tutorial.lab import results
 from ntm_tutorial.lab.results import Result
@@ -149,9 +149,7 @@ def _said(settings: Mapping[str, Any]) -> Iterator[None]:
     """Put what was asked for before the words with which it is refused."""
     try:
         yield
-    except (
-        ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError,
-    ) as error:  # fmt: skip
+    except UNTOLD as error:
         said = " ".join(f"{name}={value!s:.40}" for name, value in settings.items())
         raise ValueError(f"--set {said}: {str(error).splitlines()[0]}") from error
 
