@@ -251,8 +251,8 @@ class Run:
     @property
     def validation_due(self) -> bool:
         """Whether it is time for a validation, or the end."""
-        due = self.settings.validation.due(self.seen, self.validated)
-        return due or self.seen >= self.settings.sequences
+        every, ended = self.settings.validation.every, self.seen >= self.settings.sequences
+        return ended or self.seen // every > self.validated // every
 
     def update(self) -> None:
         """Train on one batch.

@@ -135,9 +135,6 @@ def calls() -> dict[str, Call]:
         Call(evaluation.sweep, {
             "model": lstm, "task": copying, "name": "length", "values": (1, 2), "sequences": 2,
         }),
-        Call(evaluation.validation_episode, {
-            "task": copying, "seed": 0, "sequences": 2, "length": 2,
-        }),
         Call(evaluation.testing_seed, {"seed": 0}),
         Call(recipe, {"task_name": "copy", "model_name": "lstm"}),
         Call(recipe("copy", "ntm-lstm").build, {"seed": 0}),

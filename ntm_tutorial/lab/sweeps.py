@@ -112,7 +112,8 @@ def runs(
         ValueError: if there is no such recipe, setting or seed.
     """
     plan = recipe(task_name, model_name, live=live_recipe)
-    settings, allowed = settings or {}, setting_names(plan)
+    settings, sizes = settings or {}, [f"network.{one}" for one in family(plan.model).sizes]
+    allowed = [*NAMES, *sizes, *(f"gain.{one}" for one in plan.input_gain)]
     for name in settings:
         if name not in allowed:
             raise ValueError(
@@ -152,12 +153,6 @@ def _said(settings: Mapping[str, Any]) -> Iterator[None]:
     except UNTOLD as error:
         said = " ".join(f"{name}={value!s:.40}" for name, value in settings.items())
         raise ValueError(f"--set {said}: {str(error).splitlines()[0]}") from error
-
-
-def setting_names(plan: Recipe) -> list[str]:
-    """List all settings that a sweep can change: of training, of the network, then input gains."""
-    sizes = (f"network.{name}" for name in family(plan.model).sizes)
-    return [*NAMES, *sizes, *(f"gain.{name}" for name in plan.input_gain)]
 
 
 @telling
