@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from ntm_tutorial.checks import check_inputs, check_logits, check_positive, telling, whole
+from ntm_tutorial.checks import check_inputs, check_positive, check_shapes, telling, whole
 from ntm_tutorial.tasks.associative_recall import AssociativeRecall
 from ntm_tutorial.tasks.base import Episode
 from ntm_tutorial.tasks.repeat_copy import RepeatCopy
@@ -55,7 +55,7 @@ def mistakes(logits: Float[Tensor, "T B O"], episode: Episode) -> Mistakes:
         ValueError: if the logits are not of the targets' shape, or the sequences differ in length
             or repeats.
     """
-    check_logits(logits, episode.targets)
+    check_shapes("TBO TBO", targets=episode.targets, logits=logits)
     length, _ = (episode.one(name) for name in ("length", "repeats"))
     answers, targets = logits[length + 1 :] > 0, episode.targets[length + 1 :] > 0.5
     wrong = (answers != targets)[..., : RepeatCopy.bits].sum(-1)
@@ -125,7 +125,7 @@ def right_rows(logits: Float[Tensor, "T B O"], episode: Episode) -> Bool[Tensor,
         ValueError: if the logits are not of the targets' shape, or the sequences differ in items
             or answers.
     """
-    check_logits(logits, episode.targets)
+    check_shapes("TBO TBO", targets=episode.targets, logits=logits)
     for name in ("items", "answers"):
         episode.one(name)
     return ((logits > 0) == (episode.targets > 0.5)).all(-1)[episode.mask]

@@ -1,4 +1,7 @@
-"""Clear words about bad input, said in one way."""
+"""Clear words about bad input, said in one way.
+
+Each check raises a ``ValueError`` that names the argument, what was given and what is allowed.
+"""
 
 import functools
 import inspect
@@ -29,7 +32,7 @@ _R = TypeVar("_R")
 
 LARGEST = 2**62
 """No size, count or seed is larger: PyTorch could not hold it."""
-_UNTOLD = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+UNTOLD = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 """What a wrong argument may end in."""
 DEEPEST = 1_000
 """No more layers: each is built by itself, so that a slip of a few zeros would seem to hang."""
@@ -39,9 +42,6 @@ def whole(name: str, value: Any, least: int | None = 1, most: int | None = None)
     """Return a whole number as Python's own; refuse any other, and one that is out of range.
 
     NumPy's integers, and tensors that hold one, are whole numbers too; True and False are not.
-
-    Raises:
-        ValueError: naming the argument, what was given and what is allowed.
     """
     if isinstance(value, torch.SymInt):
         return cast(int, value)  # a size that torch.export leaves open
@@ -70,11 +70,7 @@ def check_positive(**sizes: Any) -> dict[str, int]:
 def check_number(
     name: str, value: Any, least: float | int = -math.inf, most: float | int = math.inf
 ) -> float:
-    """Return a finite number from ``least`` to ``most``; refuse what is none.
-
-    Raises:
-        ValueError: naming the argument, what was given and what is allowed.
-    """
+    """Return a finite number from ``least`` to ``most``; refuse what is none."""
     number = isinstance(value, Real) and not isinstance(value, bool)
     if not (number and least <= value <= most and abs(value) <= sys.float_info.max):
         raise ValueError(f"{name}: expected a number{_range(least, most)}, got {value!r}")
@@ -93,9 +89,6 @@ def check_inputs(
     """Refuse a tensor of another shape; in (T, B, 9), a letter stands for any positive size.
 
     Its numbers must be of the type that ``like`` has, unless autocast brings them together.
-
-    Raises:
-        ValueError: naming the argument, what was given and what is allowed.
     """
     given = tuple(tensor.shape) if isinstance(tensor, Tensor) else None
     fits = (
@@ -114,11 +107,7 @@ def check_inputs(
 
 
 def check_together(**tensors: Any) -> None:
-    """Refuse what cannot stand in one equation: no tensor, or numbers of another type or place.
-
-    Raises:
-        ValueError: naming the argument, what was given and what is allowed.
-    """
+    """Refuse what cannot stand in one equation: no tensor, or numbers of another type or place."""
     first, like = next(iter(tensors.items()))
     for name, tensor in tensors.items():
         if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
@@ -131,11 +120,7 @@ def check_together(**tensors: Any) -> None:
 
 
 def check_shapes(shapes: str, **tensors: Any) -> None:
-    """Refuse tensors that do not fit together: a letter of "BNM BH1" is one size throughout.
-
-    Raises:
-        ValueError: naming the argument, what was given and what is allowed.
-    """
+    """Refuse tensors that do not fit together: a letter of "BNM BH1" is one size throughout."""
     check_together(**tensors)
     sizes = {"1": 1}
     for dims, (name, tensor) in zip(shapes.split(), tensors.items(), strict=True):
@@ -154,11 +139,7 @@ def _check_shape(
 
 
 def check_kind(name: str, value: Any, kind: type) -> None:
-    """Refuse what is not of a kind, such as an episode.
-
-    Raises:
-        ValueError: naming the argument, what was given and what is allowed.
-    """
+    """Refuse what is not of a kind, such as an episode."""
     if not isinstance(value, kind):
         wanted = "True or False" if kind is bool else kind.__name__
         raise ValueError(f"{name}: expected {wanted}, got {_told(value)}")
@@ -169,16 +150,13 @@ def telling(function: Callable[_P, _R]) -> Callable[_P, _R]:
 
     Kinds are looked at only once it has failed in words that name none, so that a call that goes
     well costs nothing.
-
-    Raises:
-        ValueError: naming the argument, what was given and what is allowed.
     """
 
     @functools.wraps(function)
     def told(*args: _P.args, **settings: _P.kwargs) -> _R:
         try:
             return function(*args, **settings)
-        except _UNTOLD as error:
+        except UNTOLD as error:
             signature = inspect.signature(function)
             if str(error).partition(":")[0] in signature.parameters:
                 raise
@@ -271,9 +249,6 @@ def check_state(state: Any, shapes: Any, like: Tensor, part: str = "") -> None:
 
     ``shapes`` has a ``torch.Size`` for each tensor; ``like`` is a weight of any shape, with the
     type of numbers that a state has too.
-
-    Raises:
-        ValueError: naming the part, what was given and what is allowed.
     """
     its = f"as its {part} " * bool(part)
     if isinstance(shapes, torch.Size):
@@ -307,12 +282,3 @@ def _same_type(tensor: Tensor, like: Tensor) -> bool:
     return tensor.dtype == like.dtype or (
         tensor.is_floating_point() and torch.is_autocast_enabled(like.device.type)
     )
-
-
-def check_logits(logits: Tensor, targets: Tensor) -> None:
-    """Refuse logits that are not of the targets' shape, (T, B, O).
-
-    Raises:
-        ValueError: naming what was given and what is allowed.
-    """
-    check_shapes("TBO TBO", targets=targets, logits=logits)

@@ -12,9 +12,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from ntm_tutorial.checks import check_kind, check_logits, check_together, telling, whole
+from ntm_tutorial.checks import check_kind, check_shapes, check_together, telling, whole
 from ntm_tutorial.tasks import Episode, Task
-from ntm_tutorial.tasks.base import Difficulty, per_sequence
+from ntm_tutorial.tasks.base import per_sequence
 
 SEEDS = 2**30
 """Seeds lie below this. PyTorch's CPU generator looks at the lowest 32 bits of its seed alone, so
@@ -54,7 +54,7 @@ def wrong_bits(logits: Float[Tensor, "T B O"], episode: Episode) -> Int[Tensor, 
 def _asked(logits: Tensor, episode: Episode) -> Tensor:
     """Return logits that can be scored, in single precision at least."""
     check_episode(episode)
-    check_logits(logits, episode.targets)
+    check_shapes("TBO TBO", targets=episode.targets, logits=logits)
     if bool((logits.isnan() & _mask(episode)).any()):
         raise ValueError("logits: expected numbers at the steps that count, got NaN")
     return logits.to(torch.promote_types(logits.dtype, torch.float32))
@@ -363,43 +363,6 @@ def training_cells(task: Task) -> list[tuple[int, ...]]:
     """List all difficulties of a task's training range, from the easiest to the hardest."""
     ends = task.training_range.values()
     return list(itertools.product(*(range(low, high + 1) for low, high in ends)))
-
-
-@telling
-def validation_episode(
-    task: Task,
-    seed: SupportsIndex,
-    sequences: SupportsIndex,
-    *,
-    even: bool = False,
-    **difficulty: SupportsIndex,
-) -> Episode:
-    """Draw the fixed sequences on which the run from this seed is validated.
-
-    Training never sees them, nor does testing: their seeds lie in another range.
-
-    Args:
-        task: the task to draw from.
-        seed: the run's, 0 to 2**30 - 1.
-        sequences: how many.
-        even: spread the first half of them evenly over the cells of the training range.
-        difficulty: such as ``length=20``; what is left out is drawn from the training range.
-
-    Raises:
-        ValueError: if a number is out of range.
-    """
-    generator = torch.Generator().manual_seed(SEEDS + check_seed(seed))
-    count = whole("sequences", sequences)
-    wanted: Difficulty = {name: whole(name, value, 0) for name, value in difficulty.items()}
-    if even:
-        cells = torch.tensor(training_cells(task))
-        spread = cells[torch.linspace(0, len(cells) - 1, count // 2).round().long()]
-        drawn = task.draw(count, generator)
-        for name, values in zip(drawn, spread.T, strict=True):
-            wanted.setdefault(
-                name, torch.cat([values, torch.as_tensor(drawn[name])[len(values) :]])
-            )
-    return task.sample(count, generator=generator, **wanted)
 
 
 def testing_seed(seed: SupportsIndex) -> int:

@@ -13,6 +13,8 @@ from ntm_tutorial.callbacks import Average, Harden, Settle
 from ntm_tutorial.checks import check_number, telling, whole
 from ntm_tutorial.models import FAMILIES, family
 from ntm_tutorial.settings import (
+    DEFAULTS,
+    MAIN,
     Curriculum,
     Fixed,
     Optimizer,
@@ -44,11 +46,6 @@ class Paper:
     controller: str
     learning_rate: float
     parameters: int
-
-    @property
-    def cells(self) -> tuple[Any, ...]:
-        """Write it as a row of a table."""
-        return self.heads or "-", self.controller, self.learning_rate, f"{self.parameters:,}"
 
 
 READS = "reads"
@@ -86,7 +83,8 @@ class Recipe:
     @property
     def training(self) -> dict[str, Any]:
         """The settings by their flat names: the main ones, and those that differ from the usual."""
-        return self.settings.chosen
+        named = flat(self.settings).items()
+        return {name: value for name, value in named if name in MAIN or value != DEFAULTS[name]}
 
     def build(self, seed: int = 0) -> nn.Module:
         """Build the model with a start drawn from ``seed``; the global random state is kept."""
@@ -148,26 +146,23 @@ class Recipe:
         """Return the recipe that a file describes; what it leaves out is as usual.
 
         Raises:
-            ValueError: if it describes none.
+            ValueError: if its gains are of other channels.
         """
-        try:
-            plan = replace(
-                recipe(about["task"], about["model"]),
-                network=about["network"],
-                settings=typed(about["training"]),
-                input_gain={},
-            )
-            gains = {int(number): gain for number, gain in about.get("input_gain", {}).items()}
-            named = {
-                name: gains[numbers[0]]
-                for name, numbers in plan._channels.items()
-                if 0 < len(numbers) <= len(gains) and numbers[0] in gains
-            }
-            plan = replace(plan, input_gain=named)
-            if gains != {int(n): gain for n, gain in plan.describe()["input_gain"].items()}:
-                raise ValueError(f"input_gain: expected whole groups of channels, got {gains}")
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"recipe: it is described in other words ({error!r})") from error
+        plan = replace(
+            recipe(about["task"], about["model"]),
+            network=about["network"],
+            settings=typed(about["training"]),
+            input_gain={},
+        )
+        gains = about.get("input_gain", {})
+        named = {
+            name: gains[str(numbers[0])]
+            for name, numbers in plan._channels.items()
+            if 0 < len(numbers) <= len(gains) and str(numbers[0]) in gains
+        }
+        plan = replace(plan, input_gain=named)
+        if plan.describe()["input_gain"] != gains:
+            raise ValueError(f"input_gain: expected whole groups of channels, got {gains}")
         return plan
 
     @property

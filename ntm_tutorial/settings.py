@@ -9,8 +9,8 @@ import torch
 from torch import Generator, Tensor, nn
 
 from ntm_tutorial.callbacks import Average, Callback, Harden, Hold, Settle
-from ntm_tutorial.checks import check_kind, whole
-from ntm_tutorial.evaluation import validation_episode
+from ntm_tutorial.checks import check_kind, check_number, whole
+from ntm_tutorial.evaluation import SEEDS, training_cells
 from ntm_tutorial.tasks import Episode, Task
 from ntm_tutorial.tasks.base import Difficulty
 
@@ -138,31 +138,23 @@ class Validation:
     even: bool = False
     stop_at: float | None = None
 
-    def due(self, seen: int, done: int) -> bool:
-        """Tell whether a multiple of ``every`` was passed between ``done`` and ``seen``."""
-        return seen // self.every > done // self.every
-
     def episode(self, task: Task, seed: int) -> Episode:
-        """Draw the sequences for the run from this seed."""
-        return validation_episode(
-            task, seed, self.sequences, even=self.even, **(self.difficulty or {})
-        )
+        """Draw the sequences for the run from this seed; training and testing never see them."""
+        generator = torch.Generator().manual_seed(SEEDS + seed)
+        wanted: Difficulty = dict(self.difficulty or {})
+        if self.even:
+            cells = torch.tensor(training_cells(task))
+            spread = cells[torch.linspace(0, len(cells) - 1, self.sequences // 2).round().long()]
+            drawn = task.draw(self.sequences, generator)
+            for name, values in zip(drawn, spread.T, strict=True):
+                rest = torch.as_tensor(drawn[name])[len(values) :]
+                wanted.setdefault(name, torch.cat([values, rest]))
+        return task.sample(self.sequences, generator=generator, **wanted)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """All that makes a training run what it is, but for its seed.
-
-    Attributes:
-        sequences: how many sequences to train on.
-        batch_size: sequences per update.
-        learning_rate: the optimiser's.
-        optimizer: how the weights follow the gradient.
-        schedule: how the learning rate goes.
-        curriculum: how hard the sequences are.
-        validation: when and on what the run is validated.
-        callbacks: what only some runs need.
-    """
+    """All that makes a training run what it is, but for its seed; ``train`` says what each is."""
 
     sequences: int
     batch_size: int = 16
@@ -196,15 +188,6 @@ class Settings:
                     raise ValueError(f"{name}: it is of a class of yours; set it there")
                 own[name] = group
         return replace(changed, **own)
-
-    @property
-    def chosen(self) -> dict[str, Any]:
-        """By flat name, the main settings, and those that differ from what is usual."""
-        return {
-            name: value
-            for name, value in flat(self).items()
-            if name in MAIN or value != DEFAULTS[name]
-        }
 
 
 OURS = (Average, Harden, Hold, Settle)
@@ -310,12 +293,10 @@ def _checked(given: dict[str, Any]) -> dict[str, Any]:
         if name in ("clip_value", "clip_norm") and given[name] == math.inf:
             continue  # no clipping
         found[name] = _number(name, given[name], "a positive number", lambda x: x > 0)
-    found["decay"] = _number("decay", given["decay"], "a number from 0 to 1", lambda x: 0 <= x <= 1)
+    found["decay"] = check_number("decay", given["decay"], 0, 1)
     for name in ("average", "momentum", "smoothing"):
         found[name] = _number(name, given[name], "0 or more and below 1", lambda x: 0 <= x < 1)
-    found["weight_noise"] = _number(
-        "weight_noise", given["weight_noise"], "a number of at least 0", lambda x: x >= 0
-    )
+    found["weight_noise"] = check_number("weight_noise", given["weight_noise"], 0)
     for name in ("hold_at", "settle_at", "stop_at"):
         if given[name] is not None:
             found[name] = _number(name, given[name], "a number or None", lambda _: True)

@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 from ntm_tutorial import checkpoint as checkpoints
 from ntm_tutorial import speed, storage
 from ntm_tutorial.callbacks import Callback
-from ntm_tutorial.checks import check_kind, check_logits, telling, whole
+from ntm_tutorial.checks import check_kind, check_shapes, telling, whole
 from ntm_tutorial.evaluation import (
     answer,
     bits_per_sequence,
@@ -251,8 +251,8 @@ class Run:
     @property
     def validation_due(self) -> bool:
         """Whether it is time for a validation, or the end."""
-        due = self.settings.validation.due(self.seen, self.validated)
-        return due or self.seen >= self.settings.sequences
+        every, ended = self.settings.validation.every, self.seen >= self.settings.sequences
+        return ended or self.seen // every > self.validated // every
 
     def update(self) -> None:
         """Train on one batch.
@@ -301,7 +301,7 @@ class Run:
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             logits = answer(self.forward, episode, *state)
-            check_logits(logits, episode.targets)
+            check_shapes("TBO TBO", targets=episode.targets, logits=logits)
             loss = loss_of(logits, episode)
             loss.backward()
         return loss

@@ -28,7 +28,6 @@ from ntm_tutorial import (
     memory,
     plots,
     pretrained,
-    starts,
     storage,
 )
 from ntm_tutorial.heads import Heads
@@ -134,9 +133,6 @@ def calls() -> dict[str, Call]:
         Call(evaluation.sweep, {
             "model": lstm, "task": copying, "name": "length", "values": (1, 2), "sequences": 2,
         }),
-        Call(evaluation.validation_episode, {
-            "task": copying, "seed": 0, "sequences": 2, "length": 2,
-        }),
         Call(evaluation.testing_seed, {"seed": 0}),
         Call(recipe, {"task_name": "copy", "model_name": "lstm"}),
         Call(recipe("copy", "ntm-lstm").build, {"seed": 0}),
@@ -191,7 +187,6 @@ def calls() -> dict[str, Call]:
         }),
         Call(pretrained.load_file, {"file": pretrained.path(recipe("copy", "ntm-lstm"))}),
         Call(storage.load, {"path": pretrained.path(recipe("copy", "ntm-lstm"))}),
-        Call(starts.first_rows, {"locations": 4, "width": 3, "periods": 1.5}),
         Call(history.reached, {"bits": 3.0}),
         Call(history.sustained, {"bits": 3.0, "sequences": 2}),
         Call(history.relapses, {"bits": 3.0, "above": 4.0}),

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ntm_tutorial import pretrained
-from ntm_tutorial.evaluation import bits_per_sequence, validation_episode
+from ntm_tutorial.evaluation import bits_per_sequence
 from ntm_tutorial.lab import results, sweeps
 from ntm_tutorial.lab.results import SCORING, Result
 from ntm_tutorial.models.lstm import LSTMBaseline
@@ -125,7 +125,7 @@ class TestScores:
 
     def test_the_optimum_of_the_validation(self) -> None:
         plan = recipe("dynamic-ngrams", "lstm")
-        episode = validation_episode(TASKS[plan.task], 5, 64)
+        episode = plan.settings.validation.episode(TASKS[plan.task], 5)
         logits = optimal_predictions(episode.inputs[..., 0]).logit()[..., None]
         expected = bits_per_sequence(logits, episode).mean().item()
         assert results.validation_optimum(plan, 5) == pytest.approx(expected, rel=1e-4)

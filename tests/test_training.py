@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -252,7 +253,7 @@ class TestSettings:
         assert typed(json.loads(json.dumps(names))) == self.TYPED
         assert (names["momentum"], names["smoothing"], names["epsilon"]) == (0.5, 0.6, 0.3)
         assert self.TYPED.but(decay=0.7).schedule == Schedule(0.7, 3)
-        assert self.TYPED.chosen == {n: v for n, v in names.items() if n != "batch_size" or v}
+        assert replace(ALL_RECIPES["copy", "lstm"], settings=self.TYPED).training == names
 
     def test_groups_and_flat_names_give_the_same_run(self) -> None:
         by_name = train(

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from ntm_tutorial import pretrained
-from ntm_tutorial.models import FAMILIES, SequenceModel, family_of
+from ntm_tutorial.models import FAMILIES, SequenceModel
 from ntm_tutorial.tasks import TASKS
 
 PART = 2**20
@@ -73,13 +73,16 @@ def pack_machine(model: nn.Module) -> Pack:
     The tensors are its layers, under PyTorch's names, and `start...`, where a sequence begins.
     The start is computed here, so that the browser need not know which of it was learned.
     """
-    kind = family_of(model)
-    if kind is None or kind.start is None:
-        known = [name for name, row in FAMILIES.items() if row.start is not None]
-        raise ValueError(f"model: expected one of {known}, got {type(model).__name__}")
-    start = kind.start(cast(SequenceModel, model).initial_state(1))
+    known = [row for row in FAMILIES.values() if row.start is not None]
+    given = getattr(model, "settings", {}).items()
+    own = (row.start for row in known if type(model) is row.kind and row.fixed.items() <= given)
+    start = next(own, None)
+    if start is None:
+        names = [row.name for row in known]
+        raise ValueError(f"model: expected one of {names}, got {type(model).__name__}")
+    first = start(cast(SequenceModel, model).initial_state(1))
     tensors = {name: value for name, value in model.state_dict().items() if "initial" not in name}
-    tensors |= {f"start.{name}": value for name, value in start.items()}
+    tensors |= {f"start.{name}": value for name, value in first.items()}
     return pack(tensors) | {"kind": type(model).__name__, "settings": model.settings}
 
 

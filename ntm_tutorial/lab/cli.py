@@ -9,7 +9,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn, cast
@@ -406,9 +406,11 @@ def list_command(options: argparse.Namespace) -> int:
     for (task, model), plan in ALL_RECIPES.items():
         paper, training = plan.paper, plan.training
         heads, controller, parameters = _network(plan)
+        theirs = ("-",) * 4 if paper is None else (
+            paper.heads or "-", paper.controller, paper.learning_rate, f"{paper.parameters:,}"
+        )  # fmt: skip
         cells = [
-            task, model, "yes" if (task, model) in trained else "no",
-            *(paper.cells if paper else ("-",) * 4),
+            task, model, "yes" if (task, model) in trained else "no", *theirs,
             heads or "-", controller, training["learning_rate"], f"{parameters:,}",
             training["batch_size"], f"{training['sequences']:,}",
         ]  # fmt: skip
@@ -507,15 +509,12 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
     """Return what reads a whole number of this range, or says what is wrong with it."""
 
     def read(text: str) -> int:
-        try:
-            value = int(text) if len(text) < 20 else high + 1
-        except ValueError:
-            value = low - 1
-        if not low <= value <= high:
-            raise argparse.ArgumentTypeError(
-                f"expected a whole number from {low} to {high:,}, got {text[:40]!r}"
-            )
-        return value
+        with suppress(ValueError):
+            if low <= (value := int(text)) <= high:
+                return value
+        raise argparse.ArgumentTypeError(
+            f"expected a whole number from {low} to {high:,}, got {text[:40]!r}"
+        )
 
     return read
 

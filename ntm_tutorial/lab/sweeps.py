@@ -30,7 +30,7 @@ from torch.utils._pytree import tree_leaves
 from tqdm.auto import tqdm
 
 from ntm_tutorial import pretrained, storage
-from ntm_tutorial.checks import check_positive, telling
+from ntm_tutorial.checks import UNTOLD, check_positive, telling
 from ntm_tutorial.evaluation import check_seed
 from ntm_tutorial.lab import results
 from ntm_tutorial.lab.results import Result
@@ -112,7 +112,8 @@ def runs(
         ValueError: if there is no such recipe, setting or seed.
     """
     plan = recipe(task_name, model_name, live=live_recipe)
-    settings, allowed = settings or {}, setting_names(plan)
+    settings, sizes = settings or {}, [f"network.{one}" for one in family(plan.model).sizes]
+    allowed = [*NAMES, *sizes, *(f"gain.{one}" for one in plan.input_gain)]
     for name in settings:
         if name not in allowed:
             raise ValueError(
@@ -153,18 +154,18 @@ def blaming(option: str, settings: Mapping[str, Any] | None = None) -> Iterator[
     """
     try:
         yield
+<<<<<<< HEAD
     except (
         ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError,
     ) as error:  # fmt: skip
         asked = [option, *(f"{name}={value!s:.40}" for name, value in (settings or {}).items())]
         said = str(error).removeprefix("path: ").splitlines()[0]
         raise ValueError(f"{' '.join(asked)}: {said}") from error
-
-
-def setting_names(plan: Recipe) -> list[str]:
-    """List all settings that a sweep can change: of training, of the network, then input gains."""
-    sizes = (f"network.{name}" for name in family(plan.model).sizes)
-    return [*NAMES, *sizes, *(f"gain.{name}" for name in plan.input_gain)]
+=======
+    except UNTOLD as error:
+        said = " ".join(f"{name}={value!s:.40}" for name, value in settings.items())
+        raise ValueError(f"--set {said}: {str(error).splitlines()[0]}") from error
+>>>>>>> cuts2
 
 
 @telling

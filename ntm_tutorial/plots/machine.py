@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from ntm_tutorial.analysis import after_gap
-from ntm_tutorial.checks import check_logits, telling, whole
+from ntm_tutorial.checks import check_shapes, telling, whole
 from ntm_tutorial.ntm import NTMTrace
 from ntm_tutorial.plots import drawing
 from ntm_tutorial.plots.checks import Array, as_array, given, one_sequence, same_steps
@@ -65,7 +65,7 @@ def memory_use(
         ValueError: if there is no such sequence or head, or a frame lies outside.
     """
     inputs, _, mask = one_sequence(episode, index)
-    check_logits(logits, episode.targets)
+    check_shapes("TBO TBO", targets=episode.targets, logits=logits)
     steps = len(mask)
     writer = head if write_head is None else write_head
     whole("head", head, 0, trace.reads.shape[2] - 1)
