@@ -154,18 +154,10 @@ def blaming(option: str, settings: Mapping[str, Any] | None = None) -> Iterator[
     """
     try:
         yield
-<<<<<<< HEAD
-    except (
-        ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError,
-    ) as error:  # fmt: skip
+    except (*UNTOLD, OSError) as error:
         asked = [option, *(f"{name}={value!s:.40}" for name, value in (settings or {}).items())]
         said = str(error).removeprefix("path: ").splitlines()[0]
         raise ValueError(f"{' '.join(asked)}: {said}") from error
-=======
-    except UNTOLD as error:
-        said = " ".join(f"{name}={value!s:.40}" for name, value in settings.items())
-        raise ValueError(f"--set {said}: {str(error).splitlines()[0]}") from error
->>>>>>> cuts2
 
 
 @telling
