@@ -95,7 +95,7 @@ train: .venv/stamp ## train all models from nothing, or one: TASK=copy MODEL=ntm
 failures: .venv/stamp ## train the machines of the failure lab, one after another; goes on where it was
 	$(BIN)/python -m ntm_tutorial.lab.failures
 
-seeds: .venv/stamp ## train chapter 6's machine from several seeds and starts; goes on where it was
+seeds: .venv/stamp ## train the machines of chapter 6 and the quick start from several seeds; goes on where it was
 	$(BIN)/python -m tools.seeds
 
 bench: .venv/stamp ## measure how fast training is, for chapter 17; a part: BENCH="--quick --models lstm"
