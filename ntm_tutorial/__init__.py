@@ -4,8 +4,7 @@ The machine is at the top of the folder; read it from the ground up. A file impo
 above it in this list, and ``make lint`` sees to it::
 
     addressing  memory  heads  controllers  ntm     the machine: Equations 2 to 9, and their order;
-                                                    starts has a learned memory's first rows,
-                                                    sequence what every family of models can do
+                                                    sequence has what every family of models can do
     tasks/                                          the paper's five tasks, and ours
     evaluation                                      how to score a model
     speed/                                          the machine's step again, faster

@@ -54,10 +54,6 @@ class FeedforwardController(_Layers):
         sizes = [input_size] + [size] * layers
         self.layers = nn.ModuleList(itertools.starmap(nn.Linear, itertools.pairwise(sizes)))
 
-    def state_shapes(self, batch_size: int) -> tuple[()]:
-        """Return the shapes of a state's tensors: there are none."""
-        return ()
-
     def initial_state(self, batch_size: int) -> ControllerState:
         """Return the state, an empty tuple (): this controller remembers nothing."""
         return ()
@@ -72,13 +68,7 @@ class FeedforwardController(_Layers):
 
 
 class LSTMController(_Layers):
-    """Stacked LSTM cells whose first state is learned.
-
-    Args:
-        input_size: width of the external input and all reads together.
-        size: units per layer.
-        layers: number of layers.
-    """
+    """Stacked LSTM cells whose first state is learned; built like ``FeedforwardController``."""
 
     into = "weight_ih"
 
@@ -88,11 +78,6 @@ class LSTMController(_Layers):
         self.layers = nn.ModuleList(itertools.starmap(nn.LSTMCell, itertools.pairwise(sizes)))
         self.initial_hidden = nn.Parameter(torch.zeros(layers, size))
         self.initial_cell = nn.Parameter(torch.zeros(layers, size))
-
-    def state_shapes(self, batch_size: int) -> tuple[tuple[torch.Size, torch.Size], ...]:
-        """Return the shapes of a state's tensors: a pair of (B, C) per layer."""
-        layers, size = self.initial_hidden.shape
-        return ((torch.Size((batch_size, size)),) * 2,) * layers
 
     def initial_state(self, batch_size: int) -> ControllerState:
         """Return the learned first state, one copy per sequence: a pair of (B, C) per layer."""

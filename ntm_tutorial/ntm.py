@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ntm_tutorial import addressing, starts
+from ntm_tutorial import addressing
 from ntm_tutorial import memory as memory_ops
 from ntm_tutorial.checks import check_number, check_positive, whole
 from ntm_tutorial.controllers import CONTROLLERS, ControllerState
@@ -124,8 +124,10 @@ class NTM(SequenceModel):
         memory_locations: number of memory rows, ``N``.
         memory_width: length of a memory row, ``M``.
         shift_range: heads can move by ``-shift_range, ..., shift_range`` in one step.
-        learned_memory: learn the first memory too, from rows and heads that ``starts`` sets.
-        memory_periods: how smooth these rows are, see ``starts.first_rows``; at 0, not at all.
+        learned_memory: learn the first memory too: start not with a blank tape but with a table,
+            of rows that differ, in which the heads look up by content.
+        memory_periods: how smooth these rows are: each column is a wave with at most so many
+            periods; at 0, the rows are independent.
 
     Raises:
         ValueError: if a size is not positive, the shifts outnumber the locations, the controller is
@@ -186,9 +188,9 @@ class NTM(SequenceModel):
         a head that starts spread over all locations never learns to step from one to the next.
         """
         if self.initial_memory is not None:
-            rows = starts.first_rows(*self.memory_shape, self.settings["memory_periods"])
+            rows = _first_rows(*self.memory_shape, float(self.settings["memory_periods"]))
             self.initial_memory.data.copy_(rows)
-            starts.look_up(self.heads)
+            self.heads.look_up()
         self.controller.reset_parameters()
         # About half of each head's weighting on location 0, the other half spread over the rest.
         nn.init.constant_(self.initial_weighting_logits[:, 0], math.log(self.memory_shape[0]))
@@ -281,9 +283,21 @@ class NTM(SequenceModel):
             torch.Size((batch_size, locations, width)),
             torch.Size((batch_size, heads, locations)),
             torch.Size((batch_size, self.read_heads, width)),
-            self.controller.state_shapes(batch_size),
+            tuple((h.shape, c.shape) for h, c in self.controller.initial_state(batch_size)),
         )
         return NTMState(*shapes)
+
+
+def _first_rows(locations: int, width: int, periods: float) -> Float[Tensor, "N M"]:
+    """Draw independent rows or, with ``periods``, rows that change little by little.
+
+    Either way a cell's mean is 0 and its standard deviation 1.
+    """
+    if not periods:
+        return torch.randn(width, locations).T.contiguous()
+    frequency, phase = periods * torch.rand(width, 1), torch.rand(width, 1)
+    turns = frequency * torch.linspace(0, 1, locations) + phase
+    return math.sqrt(2) * torch.cos(2 * math.pi * turns).T.contiguous()
 
 
 def _checked(settings: dict[str, Any]) -> dict[str, Any]:
@@ -298,7 +312,7 @@ def _checked(settings: dict[str, Any]) -> dict[str, Any]:
     reach = whole("shift_range", settings["shift_range"], 0, (sizes["memory_locations"] - 1) // 2)
     if not isinstance(settings["learned_memory"], bool):
         raise ValueError(f"learned_memory: expected a bool, got {settings['learned_memory']!r}")
-    check_number("memory_periods", settings["memory_periods"], least=0)
+    check_number("memory_periods", settings["memory_periods"], 0, 10**6)
     if settings["memory_periods"] and not settings["learned_memory"]:
         raise ValueError(
             f"memory_periods: only a learned_memory has any, got {settings['memory_periods']!r}"

@@ -5,7 +5,7 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ntm_tutorial.checks import check_inputs, check_state
+from ntm_tutorial.checks import check_inputs, check_state, whole
 
 
 class SequenceModel(nn.Module):
@@ -27,8 +27,13 @@ class SequenceModel(nn.Module):
     output: nn.Linear
 
     def initial_state(self, batch_size: int) -> Any:
-        """Return the first state."""
-        raise NotImplementedError
+        """Return the first state: all zeros, unless a family has another.
+
+        Raises:
+            ValueError: if the batch size is not positive.
+        """
+        shapes = self._shapes(whole("batch_size", batch_size), None)
+        return shapes._make(map(self.output.weight.new_zeros, shapes))
 
     def _shapes(self, batch_size: int, given: Any) -> Any:
         """Return a state's shapes, as ``check_state`` takes them; a given one may be larger."""

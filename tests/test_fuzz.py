@@ -29,7 +29,6 @@ from ntm_tutorial import (
     playground,
     plots,
     pretrained,
-    starts,
     storage,
 )
 from ntm_tutorial.heads import Heads
@@ -191,7 +190,6 @@ def calls() -> dict[str, Call]:
         Call(playground.pack_machine, {"model": ntm}),
         Call(pretrained.load_file, {"file": pretrained.path(recipe("copy", "ntm-lstm"))}),
         Call(storage.load, {"path": pretrained.path(recipe("copy", "ntm-lstm"))}),
-        Call(starts.first_rows, {"locations": 4, "width": 3, "periods": 1.5}),
         Call(history.reached, {"bits": 3.0}),
         Call(history.sustained, {"bits": 3.0, "sequences": 2}),
         Call(history.relapses, {"bits": 3.0, "above": 4.0}),

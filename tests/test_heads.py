@@ -4,7 +4,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from ntm_tutorial import starts
 from ntm_tutorial.heads import HeadParameters, Heads
 from tests.each import each
 
@@ -93,7 +92,7 @@ def test_a_start_with_look_ups_changes_what_it_says_and_nothing_else(heads: Head
     hidden = torch.randn(3, 7)
     before = heads(hidden)
     add_bias = heads.linear.bias[-M:].detach()
-    starts.look_up(heads)
+    heads.look_up()
     after = heads(hidden)
     for name in ("key", "sharpening"):
         assert getattr(after, name).equal(getattr(before, name)), name

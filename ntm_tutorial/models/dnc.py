@@ -374,7 +374,7 @@ class DNC(SequenceModel):
             torch.Size((batch_size, 1, locations)),
             torch.Size((batch_size, heads, locations)),
             torch.Size((batch_size, heads, width)),
-            self.controller.state_shapes(batch_size),
+            tuple((h.shape, c.shape) for h, c in self.controller.initial_state(batch_size)),
         )
         return DNCState(*shapes)
 

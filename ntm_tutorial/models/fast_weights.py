@@ -25,7 +25,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import normalize, silu
 
-from ntm_tutorial.checks import check_positive, check_together, telling, whole
+from ntm_tutorial.checks import check_positive, check_together, telling
 from ntm_tutorial.sequence import SequenceModel
 
 RULES = {
@@ -267,15 +267,6 @@ class FastWeights(SequenceModel):
         )
         self.norm = nn.LayerNorm(width)
         self.output = nn.Linear(width, self.output_size)
-
-    def initial_state(self, batch_size: int) -> FastWeightsState:
-        """Return the first state, all zeros: empty memories, and nothing heard before.
-
-        Raises:
-            ValueError: if the batch size is not positive.
-        """
-        shapes: Any = self._shapes(whole("batch_size", batch_size), None)
-        return FastWeightsState._make(self.input.weight.new_zeros(shape) for shape in shapes)
 
     def trace(
         self, inputs: Float[Tensor, "T B I"]

@@ -144,15 +144,6 @@ class Transformer(SequenceModel):
         if positions == "half-windowed" and heads % 2:
             raise ValueError(f"heads: expected an even number of half-windowed ones, got {heads}")
 
-    def initial_state(self, batch_size: int) -> TransformerState:
-        """Return an empty memory.
-
-        Raises:
-            ValueError: if the batch size is not positive.
-        """
-        shapes: Any = self._shapes(whole("batch_size", batch_size), None)
-        return TransformerState(*map(self.output.weight.new_zeros, shapes))
-
     def _shapes(self, batch_size: int, given: Any) -> TransformerState:
         keys: Any = getattr(given, "keys", None)
         rows = keys.shape[3] if isinstance(keys, Tensor) and keys.dim() == 5 else 0
