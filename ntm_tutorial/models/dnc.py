@@ -184,20 +184,14 @@ class DNC(SequenceModel):
 
     No weight belongs to a location, so that the memory may be larger at test: ``at``.
 
+    Sizes, read heads and controller are given as to ``NTM``.
+
     Args:
-        input_size: channels of the input, ``I``.
-        output_size: channels of the output, ``O``.
-        controller: ``"feedforward"`` or ``"lstm"``.
-        controller_size: units per controller layer.
-        controller_layers: number of controller layers.
-        read_heads: number of read heads, ``R``.
-        memory_locations: number of memory rows, ``N``.
-        memory_width: length of a memory row, ``M``.
         masked: look up by those columns alone that a mask leaves.
         deallocate: what a free gate frees is erased from memory too.
         sharp: sharpen what the link matrix gives, Eq. 9, so that a chain of steps does not blur.
 
-    The last three are the repairs of Csordás and Schmidhuber (2019).
+    These three are the repairs of Csordás and Schmidhuber (2019).
 
     Raises:
         ValueError: if a size is not positive or the controller is unknown.
@@ -277,13 +271,12 @@ class DNC(SequenceModel):
         Raises:
             ValueError: if a number is not positive.
         """
-        size, locations = whole("batch_size", batch_size), self.memory_shape[0]
         if memory_locations is not None:
-            locations = whole("memory_locations", memory_locations)
-        shapes: Any = self._sizes(size, locations)
-        new = self.output.weight.new_zeros
-        parts: Any = (*map(new, shapes[:-1]), self.controller.initial_state(size))
-        state = DNCState(*parts)
+            return self.at(memory_locations=memory_locations).initial_state(batch_size)
+        size = whole("batch_size", batch_size)
+        shapes: Any = self._shapes(size, None)
+        zeros = map(self.output.weight.new_zeros, shapes[:-1])
+        state = DNCState._make([*zeros, self.controller.initial_state(size)])
         return state._replace(memory=state.memory + FAINT)
 
     def _run(self, inputs: Tensor, state: DNCState) -> tuple[Tensor, DNCState]:
@@ -311,12 +304,8 @@ class DNC(SequenceModel):
             feature, state, told = self._advance(x, state)
             features.append(feature)
             notes.append({**state._asdict(), **told})
-        stacked = torch.stack(features)
-        stages: dict[str, Tensor] = {
-            "hidden": stacked[..., : self.settings["controller_size"]],
-            **{n: torch.stack([note[n] for note in notes]) for n in DNCTrace._fields[1:]},
-        }
-        return self.output(stacked), DNCTrace(**stages)
+        parts = (torch.stack([note[name] for note in notes]) for name in DNCTrace._fields)
+        return self.output(torch.stack(features)), DNCTrace(*parts)
 
     def _advance(self, x: Tensor, state: DNCState) -> tuple[Tensor, DNCState, dict[str, Any]]:
         """Compute one step up to the output layer; return besides what only a trace keeps."""
@@ -349,7 +338,7 @@ class DNC(SequenceModel):
         feature = torch.cat([hidden, reads.flatten(1)], dim=-1)
         state = DNCState(memory, usage, link, precedence, writing, reading, reads, controller)
         stages = {"allocation": allocation, "backward": back, "content": content, "forward": on}
-        return feature, state, {**told._asdict(), **stages}
+        return feature, state, {"hidden": hidden, **told._asdict(), **stages}
 
     def _instructions(self, hidden: Float[Tensor, "B C"]) -> Instructions:
         """Map the controller's output to gates (0, 1), strengths > 1, modes, keys and vectors."""
@@ -362,10 +351,8 @@ class DNC(SequenceModel):
     def _shapes(self, batch_size: int, given: Any) -> DNCState:
         memory: Any = getattr(given, "memory", None)
         known = isinstance(memory, Tensor) and memory.dim() == 3
-        return self._sizes(batch_size, memory.shape[1] if known else self.memory_shape[0])
-
-    def _sizes(self, batch_size: int, locations: int) -> DNCState:
-        heads, width = self.settings["read_heads"], self.memory_shape[1]
+        heads, (most, width) = self.settings["read_heads"], self.memory_shape
+        locations = memory.shape[1] if known else most
         shapes: tuple[Any, ...] = (
             torch.Size((batch_size, locations, width)),
             torch.Size((batch_size, locations)),
