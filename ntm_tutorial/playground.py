@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ntm_tutorial import pretrained
 from ntm_tutorial.checks import telling
-from ntm_tutorial.models import FAMILIES, SequenceModel, family_of
+from ntm_tutorial.models import FAMILIES, SequenceModel
 from ntm_tutorial.tasks import TASKS
 
 PART = 2**20
@@ -82,13 +82,16 @@ def pack_machine(model: nn.Module) -> Pack:
     Raises:
         ValueError: if the pages cannot run such a model.
     """
-    kind = family_of(model)
-    if kind is None or kind.start is None:
-        known = [name for name, row in FAMILIES.items() if row.start is not None]
-        raise ValueError(f"model: expected one of {known}, got {type(model).__name__}")
-    start = kind.start(cast(SequenceModel, model).initial_state(1))
+    known = [row for row in FAMILIES.values() if row.start is not None]
+    given = getattr(model, "settings", {}).items()
+    own = (row.start for row in known if type(model) is row.kind and row.fixed.items() <= given)
+    start = next(own, None)
+    if start is None:
+        names = [row.name for row in known]
+        raise ValueError(f"model: expected one of {names}, got {type(model).__name__}")
+    first = start(cast(SequenceModel, model).initial_state(1))
     tensors = {name: value for name, value in model.state_dict().items() if "initial" not in name}
-    tensors |= {f"start.{name}": value for name, value in start.items()}
+    tensors |= {f"start.{name}": value for name, value in first.items()}
     return pack(tensors) | {"kind": type(model).__name__, "settings": model.settings}
 
 

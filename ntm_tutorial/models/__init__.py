@@ -18,7 +18,7 @@ from ntm_tutorial.models.transformer import Transformer
 from ntm_tutorial.ntm import NTM, NTMState
 from ntm_tutorial.sequence import SequenceModel
 
-__all__ = ["FAMILIES", "FIRST", "Family", "SequenceModel", "family", "family_of", "run_traced"]
+__all__ = ["FAMILIES", "FIRST", "Family", "SequenceModel", "family", "run_traced"]
 
 
 @dataclass(frozen=True)
@@ -124,15 +124,6 @@ def family(name: str) -> Family:
     if name not in FAMILIES:
         raise ValueError(f"model_name: expected one of {list(FAMILIES)}, got {name!r}")
     return FAMILIES[name]
-
-
-def family_of(model: nn.Module) -> Family | None:
-    """Look up the family of a model; a reader's own kind of model has none."""
-    settings = getattr(model, "settings", {})
-    for row in FAMILIES.values():
-        if type(model) is row.kind and row.fixed.items() <= settings.items():
-            return row
-    return None
 
 
 def run_traced(model: nn.Module, inputs: Tensor) -> tuple[Tensor, Any]:

@@ -86,8 +86,7 @@ def _lay_out(
     order = priorities.where(given, -torch.inf).argsort(dim=0, descending=True, stable=True)
     mask = (time > counts) & (time <= counts + wanted)
     place = (time - counts - 1).clamp(0, most - 1)
-    source = order.gather(0, place)
-    targets = vectors.gather(0, source.unsqueeze(-1).expand(-1, -1, bits))
+    targets = vectors.take_along_dim(order.gather(0, place).unsqueeze(-1), dim=0)
     difficulty: Difficulty = {"items": counts, "answers": wanted}
     return Episode(inputs, targets * mask.unsqueeze(-1), same_for_all(mask), difficulty)
 
