@@ -312,7 +312,7 @@ def _checked(settings: dict[str, Any]) -> dict[str, Any]:
     reach = whole("shift_range", settings["shift_range"], 0, (sizes["memory_locations"] - 1) // 2)
     if not isinstance(settings["learned_memory"], bool):
         raise ValueError(f"learned_memory: expected a bool, got {settings['learned_memory']!r}")
-    check_number("memory_periods", settings["memory_periods"], 0, 1e6)
+    check_number("memory_periods", settings["memory_periods"], 0, 10**6)
     if settings["memory_periods"] and not settings["learned_memory"]:
         raise ValueError(
             f"memory_periods: only a learned_memory has any, got {settings['memory_periods']!r}"

@@ -191,7 +191,7 @@ class DNC(SequenceModel):
         deallocate: what a free gate frees is erased from memory too.
         sharp: sharpen what the link matrix gives, Eq. 9, so that a chain of steps does not blur.
 
-    The last three are the repairs of Csordás and Schmidhuber (2019).
+    These three are the repairs of Csordás and Schmidhuber (2019).
 
     Raises:
         ValueError: if a size is not positive or the controller is unknown.
