@@ -730,6 +730,9 @@ def test_dropout_rests_in_the_explorers() -> None:
     ("make", "arguments", "message"),
     [
         (widgets.copy_explorer, {"models": {"mine": 3}}, "models: expected a model for 'mine'"),
+        (widgets.copy_explorer, {"length": -3}, "length: expected .* from 1 to 1000, got -3"),
+        (widgets.repeat_copy_explorer, {"repeats": 10**5}, "repeats: expected .* from 1 to 100"),
+        (widgets.associative_recall_explorer, {"items": 1}, "items: expected .* from 2"),
         (
             widgets.copy_explorer,
             {"sequence": torch.zeros(3, 9)},

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ntm_tutorial import plots
 from ntm_tutorial.analysis import mistakes
+from ntm_tutorial.checks import whole
 from ntm_tutorial.evaluation import testing_seed, wrong_bits
 from ntm_tutorial.ntm import NTMTrace
 from ntm_tutorial.tasks import TASKS, Episode
@@ -26,10 +27,11 @@ def copy_explorer(models: Models = None, sequence: Any = None, *, length: int = 
         length: the length to start with.
 
     Raises:
-        ValueError: if a model is none, or the sequence is not made of bits.
+        ValueError: if a model is none, the sequence is not made of bits, or a number is out of
+            range.
     """
     shelf, own = Shelf("copy", models), own_bits(sequence, (Copy.bits,))
-    length = length if own is None else len(own)
+    length = whole("length", length, most=ui.LONGEST) if own is None else len(own)
 
     def draw(length: int, model: str, number: int) -> ui.Drawing:
         return _draw_copy(shelf, numbered_episode("copy", own, number, length), model)
@@ -81,10 +83,12 @@ def repeat_copy_explorer(
         repeats: the repeats to start with.
 
     Raises:
-        ValueError: if a model is none, or the sequence is not made of bits.
+        ValueError: if a model is none, the sequence is not made of bits, or a number is out of
+            range.
     """
     shelf, own = Shelf("repeat-copy", models), own_bits(sequence, (RepeatCopy.bits,))
-    length = length if own is None else len(own)
+    length = whole("length", length, most=ui.LONGEST) if own is None else len(own)
+    repeats = whole("repeats", repeats, most=max(30, ui.LONGEST // length))
 
     def draw(
         length: int, repeats: int, models: tuple[str, ...], number: int, step: int

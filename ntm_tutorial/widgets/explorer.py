@@ -15,6 +15,9 @@ from ntm_tutorial import plots
 PANEL = f"background:{plots.PAPER};color:{plots.INK};padding:2px 8px;line-height:1.45"
 """A light ground of its own, so that the picture and the words are readable in dark mode."""
 
+LONGEST = 1000
+"""An explorer starts with no more vectors, items or bits: they would take long to draw."""
+
 
 class Drawing(NamedTuple):
     """What an explorer shows for some settings.

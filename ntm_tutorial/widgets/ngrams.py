@@ -17,9 +17,6 @@ from ntm_tutorial.tasks.dynamic_ngrams import CONTEXT, contexts, counts, optimal
 from ntm_tutorial.widgets import explorer as ui
 from ntm_tutorial.widgets.shelf import Models, Shelf, focus_of, tape_at
 
-LONGEST = 1000
-"""Bits that the field of the N-gram explorer takes."""
-
 
 def ngrams_explorer(models: Models = None, sequence: Any = None) -> ui.Explorer:
     """Predict bits that the reader types, flips or draws; count what the optimum counts.
@@ -84,8 +81,8 @@ def parse_bits(text: str) -> Tensor:
     strange = sorted(set(digits) - {"0", "1"})
     if strange:
         raise ValueError(f"bits: expected zeros and ones only, got {' '.join(strange[:8])}")
-    if not 1 <= len(digits) <= LONGEST:
-        raise ValueError(f"bits: expected 1 to {LONGEST} of them, got {len(digits)}")
+    if not 1 <= len(digits) <= ui.LONGEST:
+        raise ValueError(f"bits: expected 1 to {ui.LONGEST} of them, got {len(digits)}")
     return torch.tensor([float(digit) for digit in digits])
 
 

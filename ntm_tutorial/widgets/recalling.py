@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ntm_tutorial.analysis import last_written, phase
+from ntm_tutorial.checks import whole
 from ntm_tutorial.evaluation import testing_seed, wrong_bits
 from ntm_tutorial.ntm import NTMTrace
 from ntm_tutorial.tasks import Episode
@@ -34,11 +35,12 @@ def associative_recall_explorer(
         items: the number of items to start with, at least 2.
 
     Raises:
-        ValueError: if a model is none, or the items are not made of bits or fewer than two.
+        ValueError: if a model is none, the items are not made of bits, or their number is out of
+            range.
     """
     shelf = Shelf("associative-recall", models)
     own = own_bits(sequence, (AssociativeRecall.item_length, AssociativeRecall.bits), least=2)
-    items = items if own is None else len(own)
+    items = whole("items", items, 2, ui.LONGEST) if own is None else len(own)
     most = max(20, items)
 
     def draw(items: int, query: int, models: tuple[str, ...], number: int, step: int) -> ui.Drawing:
