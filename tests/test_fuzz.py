@@ -188,6 +188,7 @@ def calls() -> dict[str, Call]:
         Call(pretrained.load_file, {"file": pretrained.path(recipe("copy", "ntm-lstm"))}),
         Call(storage.load, {"path": pretrained.path(recipe("copy", "ntm-lstm"))}),
         Call(history.reached, {"bits": 3.0}),
+        Call(history.lowest, {"after": 0}),
         Call(history.sustained, {"bits": 3.0, "sequences": 2}),
         Call(history.relapses, {"bits": 3.0, "above": 4.0}),
         Call(episode.one, {"name": "length"}),

@@ -112,7 +112,7 @@ def tree_of(thing: Any) -> ast.Module:
     return ast.parse(textwrap.dedent(inspect.getsource(thing)))
 
 
-@each("name", [one for one in PUBLIC if ".checks." not in one])
+@each("name", PUBLIC)
 def test_a_docstring_says_what_a_reader_needs(name: str) -> None:
     """Where a type says Tensor and no more, it says the shape; it says what raises.
 
@@ -123,7 +123,8 @@ def test_a_docstring_says_what_a_reader_needs(name: str) -> None:
     hints = {} if inspect.isclass(thing) else typing.get_type_hints(thing)
     bare = [argument for argument, hint in hints.items() if is_bare(hint)]
     assert not bare or SHAPE.search(text), bare
-    assert not raises(thing) or re.search(r"Raises:\s+(\w+: .*\s+)*ValueError: \w", text)
+    if thing.__module__ != "ntm_tutorial.checks":  # which says once what each check raises
+        assert not raises(thing) or re.search(r"Raises:\s+(\w+: .*\s+)*ValueError: \w", text)
 
 
 def is_bare(hint: Any) -> bool:

@@ -146,13 +146,13 @@ def train_command(options: argparse.Namespace) -> int:
 def sweep_command(options: argparse.Namespace) -> int:
     """Train a recipe from many seeds, and with other settings, several runs at a time.
 
-    Each run's result is one file, OUTPUT/TASK_MODEL/SETTINGS/seed-NN.json, its weights beside it. A run
-    that has its result is done. All work is saved at every validation: after Ctrl-C, SIGTERM, or a
-    crash, give the same command again.
+    Each run's result is one file, OUTPUT/TASK_MODEL/SETTINGS/seed-NN.json, its weights beside it. A
+    run that has its result is done. All work is saved at every validation: after Ctrl-C, SIGTERM,
+    or a crash, give the same command again.
 
     Raises:
         ValueError: if an option does not fit the others, or no recipe fits.
-    """  # noqa: E501
+    """
     wanted, folder = _wanted(options), options.output
     if not options.summary:
         with sweeps.blaming("--output"):
@@ -350,11 +350,12 @@ def _how_to_resume(checkpoint: Path) -> str:
 def evaluate_command(options: argparse.Namespace) -> int:
     """Test a trained model on fresh random sequences, at each difficulty asked for.
 
-    Several values make several rows. A difficulty that is left out is drawn from the training range.
+    Several values make several rows. A difficulty that is left out is drawn from the training
+    range.
 
     Raises:
         ValueError: if the file holds another model, or the task has no such difficulty.
-    """  # noqa: E501
+    """
     if options.file is None:
         found = pretrained.load(options.task, options.model)
     else:

@@ -184,14 +184,20 @@ class DNC(SequenceModel):
 
     No weight belongs to a location, so that the memory may be larger at test: ``at``.
 
-    Sizes, read heads and controller are given as to ``NTM``.
-
     Args:
+        input_size: channels of the input, ``I``.
+        output_size: channels of the output, ``O``.
+        controller: ``"feedforward"`` or ``"lstm"``.
+        controller_size: units per controller layer.
+        controller_layers: number of controller layers.
+        read_heads: number of read heads, ``R``.
+        memory_locations: number of memory rows, ``N``.
+        memory_width: length of a memory row, ``M``.
         masked: look up by those columns alone that a mask leaves.
         deallocate: what a free gate frees is erased from memory too.
         sharp: sharpen what the link matrix gives, Eq. 9, so that a chain of steps does not blur.
 
-    These three are the repairs of Csordás and Schmidhuber (2019).
+    The last three are the repairs of Csordás and Schmidhuber (2019).
 
     Raises:
         ValueError: if a size is not positive or the controller is unknown.

@@ -4,9 +4,11 @@ from ntm_tutorial.tasks.associative_recall import AssociativeRecall
 from ntm_tutorial.tasks.base import Episode, Task
 from ntm_tutorial.tasks.copy import Copy
 from ntm_tutorial.tasks.dynamic_ngrams import DynamicNGrams
-from ntm_tutorial.tasks.ours import Fed, Rebinding, Ticks
+from ntm_tutorial.tasks.fed import Fed
 from ntm_tutorial.tasks.priority_sort import PrioritySort
+from ntm_tutorial.tasks.rebinding import Rebinding
 from ntm_tutorial.tasks.repeat_copy import RepeatCopy
+from ntm_tutorial.tasks.ticks import Ticks
 
 TASKS: dict[str, Task] = {
     task.name: task

@@ -1,79 +1,10 @@
-"""Tasks of ours: with ticks, fed, and rebinding."""
-
-from typing import Any
+"""Rebinding: a key is given a value, then others in its place; the last one is asked for."""
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Generator, Tensor
 
 from ntm_tutorial.tasks.base import Episode, Task, random_bits, random_numbers, same_for_all
-from ntm_tutorial.tasks.repeat_copy import RepeatCopy
-
-
-class Ticks(RepeatCopy):
-    """Copy a sequence once for every tick heard, then mark the end.
-
-    A number that is larger than any in training drives the controller where it has never been; a
-    longer row of ticks is made of ticks that it knows. Length 2, repeats 2, time to the right::
-
-        inputs   bits        a b . . . . . . . .
-                 delimiter   . . 1 . . . . . . .
-                 ticks       . . . 1 1 . . . . .
-        targets  bits        . . . . . a b a b .
-                 end marker  . . . . . . . . . 1
-        mask                           ? ? ? ? ?
-    """
-
-    name = "repeat-copy-ticks"
-
-    def _pause(self, counts: Int[Tensor, "B"]) -> Int[Tensor, "B"]:
-        return counts
-
-    def _told(self, since: Int[Tensor, "T B"], counts: Int[Tensor, "B"]) -> Float[Tensor, "T B"]:
-        return ((since > 0) & (since <= counts)).float()
-
-
-class Fed(Task):
-    """A task with as many more input channels as it has outputs: the last answer is heard there.
-
-    The paper's tasks are silent: while an answer is due, the input is zero. Later work on copying
-    mostly feeds the last answer back. An episode feeds the *right* answers, which is how such
-    models are trained (teacher forcing); ``evaluate`` lets a model hear its own.
-
-    Copy, length 3, time to the right::
-
-        inputs   bits       a b c . . . .
-                 delimiter  . . . 1 . . .
-                 heard      . . . . . a b
-        targets  bits       . . . . a b c
-
-    Args:
-        task: the silent one.
-    """
-
-    def __init__(self, task: Task) -> None:
-        self.silent = task
-        self.name = f"{task.name}-fed"
-        self.input_size = task.input_size + task.output_size
-        self.output_size = task.output_size
-        self.heard = slice(task.input_size, self.input_size)
-        self.input_channels = task.input_channels | {"heard": self.heard}
-        self.training_range = task.training_range
-
-    def sample(
-        self, batch_size: int, *, generator: Generator | None = None, **difficulty: Any
-    ) -> Episode:
-        """Draw the silent task's sequences, with the right answers to be heard.
-
-        Raises:
-            ValueError: as the silent task does.
-        """
-        episode = self.silent.sample(batch_size, generator=generator, **difficulty)
-        mask = episode.mask.reshape(len(episode.mask), -1, 1)
-        said = torch.zeros_like(episode.targets)
-        said[1:] = (episode.targets * mask)[:-1]
-        inputs = torch.cat([episode.inputs, said], dim=-1)
-        return Episode(inputs, episode.targets, episode.mask, episode.difficulty)
 
 
 class Rebinding(Task):
