@@ -62,8 +62,8 @@ class Recipe:
         paper: the paper's settings; None where it has no such model or task.
         network: keyword arguments of the family, such as ``memory_locations``.
         settings: how it is trained.
-        input_gain: by name, how many times larger the weights of input channels into the controller
-            start: a name in the task's ``input_channels``, or ``"reads"``.
+        input_gain: by name, how many times larger the weights of input channels start, into the
+            controller or the LSTM: a name in the task's ``input_channels``, or ``"reads"``.
         seed: the one that trained the model in ``pretrained``.
     """
 
@@ -94,7 +94,7 @@ class Recipe:
             torch.manual_seed(whole("seed", seed, None))
             model: Any = family(self.model).build(task.input_size, task.output_size, **self.network)
             for name, gain in self.input_gain.items():
-                model.controller.scale_input(channels[name], gain)
+                getattr(model, "controller", model).scale_input(channels[name], gain)
             return speed.fast(model)
 
     def train(
@@ -284,9 +284,10 @@ RECIPES: dict[tuple[str, str], Recipe] = {
         Recipe("dynamic-ngrams", "ntm-lstm", Paper(1, "100", 3e-5, 61_749), _TABLE,
                _NGRAMS.but(sequences=120_000), _BIT),
         Recipe("dynamic-ngrams", "lstm", Paper(0, "3 x 128", 1e-4, 331_905),
-               {"hidden_size": 128, "layers": 3},
-               _NGRAMS.but(sequences=300_000, batch_size=32, average=0.98,
-                           validate_every=4_000)),
+               {"hidden_size": 128, "layers": 3, "forget_bias": 2.0},
+               _NGRAMS.but(sequences=300_000, learning_rate=4e-3, average=0.98,
+                           validate_every=4_000),
+               {"bits": 30.0}),
         Recipe("priority-sort", "ntm-feedforward", Paper(8, "512", 3e-5, 508_305),
                _heads(4, 256) | {"learned_memory": True, "memory_periods": 1.5},
                _SORT.but(sequences=1_200_000, rounds=3), {"priority": 3.0}, seed=1),

@@ -55,7 +55,13 @@ def test_against_loops(model: LSTMBaseline, inputs: Tensor) -> None:
 
 def test_defaults_are_those_of_the_paper() -> None:
     settings = LSTMBaseline(9, 8).settings
-    assert settings == {"input_size": 9, "output_size": 8, "hidden_size": 256, "layers": 3}
+    assert settings == {
+        "input_size": 9,
+        "output_size": 8,
+        "hidden_size": 256,
+        "layers": 3,
+        "forget_bias": 0.0,
+    }
 
 
 def test_the_wiring_is_that_of_the_papers_count() -> None:
@@ -70,6 +76,13 @@ def test_the_wiring_is_that_of_the_papers_count() -> None:
     assert matrices + 18 * h + o == 1_352_969
     assert sum(p.numel() for name, p in model.named_parameters() if "weight" in name) == matrices
     assert sum(p.numel() for p in model.parameters()) == matrices + 30 * h + o
+
+
+@torch.no_grad()
+def test_a_louder_input_is_louder_in_every_layer(model: LSTMBaseline, inputs: Tensor) -> None:
+    expected, _ = model(inputs * torch.tensor([1, 3, 3, 1]))
+    model.scale_input(slice(1, 3), 3.0)
+    torch.testing.assert_close(model(inputs)[0], expected)
 
 
 @pytest.mark.bad_input

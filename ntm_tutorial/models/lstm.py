@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ntm_tutorial.checks import check_positive, whole
+from ntm_tutorial.checks import check_number, check_positive, whole
 from ntm_tutorial.sequence import SequenceModel
 
 LSTMState = tuple[Tensor, Tensor]
@@ -24,24 +24,38 @@ class LSTMBaseline(SequenceModel):
         output_size: channels of the output, ``O``.
         hidden_size: units per layer.
         layers: number of layers.
+        forget_bias: how much larger than PyTorch's the biases of the forget gates start: with a
+            large one a cell keeps from the start what it holds.
 
     Raises:
-        ValueError: if a size is not a positive whole number.
+        ValueError: if a size is not a positive whole number, or the bias is no number.
     """
 
     def __init__(
-        self, input_size: int, output_size: int, *, hidden_size: int = 256, layers: int = 3
-    ) -> None:
+        self, input_size: int, output_size: int, *, hidden_size: int = 256, layers: int = 3,
+        forget_bias: float = 0.0,
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.settings = check_positive(
+        sizes = check_positive(
             input_size=input_size, output_size=output_size, hidden_size=hidden_size, layers=layers
         )
-        self.input_size, self.output_size, hidden_size, layers = self.settings.values()
-        sizes = [self.input_size] + [self.input_size + hidden_size] * (layers - 1)
-        self.layers = nn.ModuleList(nn.LSTM(size, hidden_size) for size in sizes)
+        self.input_size, self.output_size, hidden_size, layers = sizes.values()
+        forget_bias = check_number("forget_bias", forget_bias)
+        self.settings = {**sizes, "forget_bias": forget_bias}
+        seen = [self.input_size] + [self.input_size + hidden_size] * (layers - 1)
+        self.layers = nn.ModuleList(nn.LSTM(size, hidden_size) for size in seen)
+        layer: Any
+        for layer in self.layers:
+            layer.bias_ih_l0.data[hidden_size : 2 * hidden_size] += forget_bias
         self.output = nn.Linear(layers * hidden_size, self.output_size)
         self.initial_hidden = nn.Parameter(torch.zeros(layers, 1, hidden_size))
         self.initial_cell = nn.Parameter(torch.zeros(layers, 1, hidden_size))
+
+    def scale_input(self, channel: int | slice, gain: float) -> None:
+        """Start the weights of an input channel, or of several, so many times larger."""
+        layer: Any
+        for layer in self.layers:
+            layer.weight_ih_l0.data[:, : self.input_size][:, channel] *= gain
 
     def initial_state(self, batch_size: int) -> LSTMState:
         """Return the learned first state, one copy per sequence: each (layers, B, hidden).
