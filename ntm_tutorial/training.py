@@ -159,7 +159,8 @@ def train(
 
     Raises:
         TypeError: if there is no such setting.
-        ValueError: if a setting is out of range, or the checkpoint belongs to other settings.
+        ValueError: if a setting is out of range, or the checkpoint belongs to other settings or
+            another training writes to it.
         FloatingPointError: if the gradient is not finite; the weights are those before the step.
             With weight noise, only after ``PATIENCE`` such batches in a row; one is skipped.
     """
@@ -217,6 +218,7 @@ class Run:
         seen: sequences trained on so far.
         skipped: batches in a row whose gradient was not finite.
         seconds: processor time spent on training so far.
+        saved: when its checkpoint was last written.
 
     Raises:
         ValueError: if the settings do not fit the model or the task.
@@ -231,7 +233,7 @@ class Run:
         self.history = History()
         self.best = _copy(model.state_dict())
         self.best_bits = math.inf
-        self.seen, self.skipped, self.seconds = 0, 0, 0.0
+        self.seen, self.skipped, self.seconds, self.saved = 0, 0, 0.0, 0
         self.recent_bits, self.recent_sequences = 0.0, 0
         begun = [one.begin(self) for one in settings.callbacks]
         self.callbacks = {one.name or type(one).__name__: one for one in begun}

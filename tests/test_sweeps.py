@@ -138,6 +138,8 @@ class TestRuns:
             ("repeat-copy ntm-lstm --set gain.repeats=x", "input_gain of repeats: expected"),
             ("copy lstm --set ramp", "--set: expected NAME=VALUE or .* got 'ramp'"),
             ("copy lstm --set ramp=", "--set: expected NAME=VALUE"),
+            ("copy ntm-lstm --set ramp=1 ramp=2", "--set: ramp is given twice"),
+            ("copy lstm --set sequences=9 --sequences 8", "--set: sequences is given twice"),
             ("copy ntm-lstm --set ramp=-3", "--set ramp=-3: ramp: expected a whole number"),
             ("copy ntm-lstm --set sequences=abc", "--set sequences=abc: sequences: expected"),
             ("copy ntm-lstm --set memory_sizes=5", "--set memory_sizes=5: "),

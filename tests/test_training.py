@@ -653,6 +653,17 @@ class TestResume:
         with pytest.raises(ValueError, match=r"^path: run.checkpoint is damaged"):
             train(small(), COPY, **RUN, checkpoint=file)
 
+    def test_two_trainings_do_not_write_to_one_checkpoint(self, tmp_path: Path) -> None:
+        file, whole = tmp_path / "run.checkpoint", small()
+        expected = curve(train(whole, COPY, **RUN))
+
+        def another(history: History) -> None:
+            train(small(), COPY, **RUN, checkpoint=file)
+
+        with pytest.raises(ValueError, match=r"^checkpoint: another training writes to"):
+            train(small(), COPY, **RUN, checkpoint=file, on_validation=another)
+        assert curve(train(small(), COPY, **RUN, checkpoint=file)) == expected
+
     def test_a_checkpoint_that_lacks_something_is_refused(self, tmp_path: Path) -> None:
         file = tmp_path / "run.checkpoint"
         train(small(), COPY, **RUN, checkpoint=file)

@@ -208,9 +208,12 @@ def _draw(found: list[results.Result], folder: Path) -> str:
 
 def _wanted(options: argparse.Namespace) -> list[sweeps.Run]:
     """List the runs that the options ask for."""
-    settings = dict(sweeps.parse_setting(text) for text in options.settings)
-    if options.sequences is not None:
-        settings["sequences"] = [options.sequences]
+    settings: dict[str, list[Any]] = {}
+    also = [] if options.sequences is None else [f"sequences={options.sequences}"]
+    for name, values in map(sweeps.parse_setting, options.settings + also):
+        if name in settings:
+            raise ValueError(f"--set: {name} is given twice; several values go as {name}=1,2")
+        settings[name] = values
     plans = [
         plan
         for plan in (LIVES if options.live else ALL_RECIPES).values()
