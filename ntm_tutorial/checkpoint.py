@@ -31,7 +31,7 @@ def save(run: "Run", path: Path) -> None:
     Raises:
         ValueError: if something else has written the file since this run last did.
     """
-    if path.exists() and _written(path) != run.saved:
+    if path.exists() and storage.digest(path) != run.saved:
         raise ValueError(f"checkpoint: another training writes to {path} too; this one ends here")
     moments = run.optimizer.state_dict()["state"]
     tensors = {
@@ -56,7 +56,7 @@ def save(run: "Run", path: Path) -> None:
         "seconds": run.seconds,
     }
     storage.save(path, tensors, about)
-    run.saved = _written(path)
+    run.saved = storage.digest(path)
 
 
 def load(run: "Run", path: Path) -> None:
@@ -77,7 +77,7 @@ def load(run: "Run", path: Path) -> None:
         _restore(run, tensors, about)
     except (KeyError, TypeError, RuntimeError, IndexError) as error:
         raise ValueError(f"checkpoint: it does not fit this run ({error}); remove it") from error
-    run.saved = _written(path)
+    run.saved = storage.digest(path)
 
 
 def _restore(run: "Run", tensors: storage.Tensors, about: dict[str, Any]) -> None:
@@ -99,10 +99,6 @@ def _restore(run: "Run", tensors: storage.Tensors, about: dict[str, Any]) -> Non
     run.best_bits = math.inf if about["best_bits"] is None else about["best_bits"]
     run.seen, run.seconds = about["seen"], about["seconds"]
     run.skipped = about.get("skipped", 0)
-
-
-def _written(path: Path) -> int:
-    return path.stat().st_mtime_ns
 
 
 def _prefixed(prefix: str, tensors: storage.Tensors) -> storage.Tensors:

@@ -56,6 +56,25 @@ def whole(name: str, value: Any, least: int | None = 1, most: int | None = None)
     return number
 
 
+def plain(value: Any) -> Any:
+    """Return a number of NumPy's, or of a tensor, as Python's own, which JSON can hold."""
+    return value.item() if getattr(value, "ndim", None) == 0 else value
+
+
+def as_numbers(name: str, values: Any) -> Tensor:
+    """Return a reader's numbers as a tensor.
+
+    Raises:
+        ValueError: if they are none.
+    """
+    try:
+        return torch.as_tensor(values).detach().cpu().float()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(
+            f"{name}: expected numbers, as many in each row, got {values!r:.80}"
+        ) from error
+
+
 def check_positive(**sizes: Any) -> dict[str, int]:
     """Return sizes as Python's own whole numbers; refuse what is none of at least 1.
 

@@ -153,8 +153,8 @@ def evaluate(
 ) -> Evaluation:
     """Test a model on fresh sequences; where the task is fed, the model hears its own answers.
 
-    The seed stands for these sequences and no others: two models tested with the same seed and
-    difficulty see the same ones. Training never sees them: its seeds lie in another range.
+    Two models tested with the same seed, difficulty and numbers of sequences see the same ones.
+    Training never sees them: its seeds lie in another range.
 
     Args:
         model: of any family, or one of your own that is called like ``torch.nn.LSTM``.
@@ -296,9 +296,14 @@ def grid(
         seed: which ones, as in ``evaluate``.
 
     Raises:
-        ValueError: if a number is out of range.
+        ValueError: if a number is out of range, or the task has no two such difficulties.
     """
     (row, _), (column, _) = rows, columns
+    if {row, column} - task.training_range.keys() or row == column:
+        raise ValueError(
+            f"rows, columns: expected two of {list(task.training_range)}, "
+            f"got {row!r} and {column!r}"
+        )
     values, others = ([whole(name, one, 0) for one in ones] for name, ones in (rows, columns))
     count = whole("sequences", sequences)
     each = torch.tensor(others).repeat_interleave(count)

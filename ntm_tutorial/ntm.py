@@ -195,6 +195,10 @@ class NTM(SequenceModel):
         # About half of each head's weighting on location 0, the other half spread over the rest.
         nn.init.constant_(self.initial_weighting_logits[:, 0], math.log(self.memory_shape[0]))
 
+    def scale_input(self, channel: int | slice, gain: float) -> None:
+        """Start the weights of an input channel into the controller so many times larger."""
+        self.controller.scale_input(channel, gain)
+
     def initial_state(self, batch_size: int, memory_locations: int | None = None) -> NTMState:
         """Return the start: constant or learned memory; learned weightings, reads and controller.
 
@@ -312,9 +316,9 @@ def _checked(settings: dict[str, Any]) -> dict[str, Any]:
     reach = whole("shift_range", settings["shift_range"], 0, (sizes["memory_locations"] - 1) // 2)
     if not isinstance(settings["learned_memory"], bool):
         raise ValueError(f"learned_memory: expected a bool, got {settings['learned_memory']!r}")
-    check_number("memory_periods", settings["memory_periods"], 0, 10**6)
+    periods = check_number("memory_periods", settings["memory_periods"], 0, 10**6)
     if settings["memory_periods"] and not settings["learned_memory"]:
         raise ValueError(
             f"memory_periods: only a learned_memory has any, got {settings['memory_periods']!r}"
         )
-    return settings | sizes | {"shift_range": reach}
+    return settings | sizes | {"shift_range": reach, "memory_periods": periods}

@@ -10,7 +10,7 @@ from torch import nn
 
 from ntm_tutorial import speed
 from ntm_tutorial.callbacks import Average, Harden, Settle
-from ntm_tutorial.checks import check_number, telling, whole
+from ntm_tutorial.checks import check_number, plain, telling, whole
 from ntm_tutorial.models import FAMILIES, family
 from ntm_tutorial.settings import (
     DEFAULTS,
@@ -91,10 +91,10 @@ class Recipe:
         task: Task = ALL_TASKS[self.task]
         channels = task.input_channels | {READS: slice(task.input_size, None)}
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(whole("seed", seed, None))
+            torch.default_generator.manual_seed(whole("seed", seed, None))  # no accelerator's
             model: Any = family(self.model).build(task.input_size, task.output_size, **self.network)
             for name, gain in self.input_gain.items():
-                getattr(model, "controller", model).scale_input(channels[name], gain)
+                model.scale_input(channels[name], gain)
             return speed.fast(model)
 
     def train(
@@ -126,9 +126,12 @@ class Recipe:
             TypeError: if there is no such setting.
             ValueError: if one is out of range.
         """
-        own = {
-            name: getattr(self, name) | changes.pop(name, {}) for name in ("network", "input_gain")
-        }
+        own, known = {}, {"network": family(self.model).sizes, "input_gain": self._gains}
+        for group, names in known.items():
+            given = {name: plain(value) for name, value in changes.pop(group, {}).items()}
+            if unknown := [name for name in given if name not in names]:
+                raise TypeError(f"{group}: expected one of {names}, got {unknown[0]!r}")
+            own[group] = getattr(self, group) | given
         for name, gain in own["input_gain"].items():
             check_number(f"input_gain of {name}", gain, 0)
         return replace(self, **own, settings=self.settings.but(**changes))
@@ -164,6 +167,14 @@ class Recipe:
         if plan.describe()["input_gain"] != gains:
             raise ValueError(f"input_gain: expected whole groups of channels, got {gains}")
         return plan
+
+    @property
+    def _gains(self) -> list[str]:
+        """Which input channels may start with larger weights, by name."""
+        kind = family(self.model)
+        if not hasattr(kind.kind, "scale_input"):
+            return []
+        return [*ALL_TASKS[self.task].input_channels, *[READS] * ("read_heads" in kind.sizes)]
 
     @property
     def _channels(self) -> dict[str, range]:

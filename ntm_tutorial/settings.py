@@ -40,7 +40,8 @@ class Optimizer:
     """How the weights follow the gradient.
 
     Attributes:
-        kind: ``"adam"``, or ``"rmsprop"`` in the form of Graves (2013), the paper's.
+        kind: ``"adam"``, or ``"rmsprop"``, the paper's kind: centred and with momentum as in
+            Graves (2013), who adds ``eps`` under the root, where PyTorch adds it behind.
         betas: how slowly the mean gradient and the mean squared gradient change; RMSProp's
             momentum and smoothing. Adam's usual 0.999 for the second lets one sudden large
             gradient carry a weight by 30 learning rates before its effect has faded, and a learned
@@ -176,8 +177,10 @@ class Settings:
             if name not in NAMES:
                 raise TypeError(f"no setting is called {name!r}; expected one of {list(NAMES)}")
         names = [one.name or type(one).__name__ for one in self.callbacks]
-        if len(set(names)) < len(names):
-            raise ValueError(f"callbacks: expected one of each kind, got {names}")
+        if len({*names, *RESERVED}) < len(names) + len(RESERVED):
+            raise ValueError(
+                f"callbacks: expected one of each name, none of {RESERVED}, got {names}"
+            )
         plain, changed = typed(flat(self)), typed(flat(self) | changes)
         callbacks = tuple(one for one in self.callbacks if type(one) not in OURS)
         own: dict[str, Any] = {"callbacks": changed.callbacks + callbacks}
@@ -192,6 +195,8 @@ class Settings:
 
 OURS = (Average, Harden, Hold, Settle)
 MAIN = ("sequences", "batch_size", "learning_rate")
+RESERVED = ("model", "best", "optimizer", "generator")
+"""What checkpoints call other parts: no callback may have such a name."""
 
 
 def flat(settings: Settings) -> dict[str, Any]:

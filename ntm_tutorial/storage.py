@@ -75,12 +75,14 @@ def check_folder(folder: str | Path) -> None:
 
 
 def _write(path: str | Path, content: bytes) -> None:
-    path = check_file(path)
+    path = check_file(path).resolve()  # through a link to where it leads
     temporary = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            temporary.write_bytes(content)
+            with temporary.open("wb") as file:
+                file.write(content)
+                os.fsync(file.fileno())
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
@@ -109,6 +111,12 @@ def load(path: str | Path) -> tuple[Tensors, dict[str, Any]]:
     if header.get("digest") != _digest(tensors, header.get("about", "")):
         raise ValueError(f"path: {path.name} is damaged or was edited: its digest does not fit")
     return tensors, json.loads(header["about"])
+
+
+def digest(path: str | Path) -> str | None:
+    """Read, without the rest, what tells one content of a file from another."""
+    with safe_open(path, framework="pt") as file:
+        return (file.metadata() or {}).get("digest")
 
 
 def _digest(tensors: Tensors, text: str) -> str:

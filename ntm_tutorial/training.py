@@ -138,7 +138,7 @@ def train(
         batch_size: sequences per update.
         learning_rate: the optimiser's learning rate.
         seed: decides every random draw made here, 0 to 2**30 - 1; the model's own start is drawn
-            when it is built.
+            when it is built, and what a model of yours draws, as dropout does, is its own affair.
         optimizer: how the weights follow the gradient.
         schedule: how the learning rate goes.
         curriculum: how hard the sequences are.
@@ -218,7 +218,7 @@ class Run:
         seen: sequences trained on so far.
         skipped: batches in a row whose gradient was not finite.
         seconds: processor time spent on training so far.
-        saved: when its checkpoint was last written.
+        saved: the digest of its checkpoint, as it last wrote or read it.
 
     Raises:
         ValueError: if the settings do not fit the model or the task.
@@ -233,7 +233,8 @@ class Run:
         self.history = History()
         self.best = _copy(model.state_dict())
         self.best_bits = math.inf
-        self.seen, self.skipped, self.seconds, self.saved = 0, 0, 0.0, 0
+        self.seen, self.skipped, self.seconds = 0, 0, 0.0
+        self.saved: str | None = None
         self.recent_bits, self.recent_sequences = 0.0, 0
         begun = [one.begin(self) for one in settings.callbacks]
         self.callbacks = {one.name or type(one).__name__: one for one in begun}

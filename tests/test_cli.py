@@ -264,7 +264,7 @@ class TestBadInput:
                 "--length times --repeats: exp",
             ),
             ("train copy lstm --device gpu", "--device: there is no 'gpu' here"),
-            ("train copy lstm --sequence", "--sequences: expected one argument"),
+            ("train copy lstm --sequences", "--sequences: expected one argument"),
             ("train copy ntm-lstm --sequences 0", "--sequences: .*from 1 to .*got '0'"),
             ("train copy ntm-lstm --seed -1", "--seed: .*from 0 .*got '-1'"),
             ("train copy ntm-lstm --output .", "--output: expected a file of its own, got ."),

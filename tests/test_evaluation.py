@@ -382,4 +382,8 @@ class TestBadInput:
 
     def test_grid(self) -> None:
         with pytest.raises(ValueError, match=r"^sequences: expected a whole number of at least 1"):
-            grid(Constant(0.0), COPY, ("length", [1]), ("length", [1]), sequences=0)
+            grid(
+                Constant(0.0), TASKS["repeat-copy"], ("length", [1]), ("repeats", [1]), sequences=0
+            )
+        with pytest.raises(ValueError, match=r"^rows, columns: expected two of \['length'\], got"):
+            grid(Constant(0.0), COPY, ("length", [1]), ("length", [2]))

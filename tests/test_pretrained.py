@@ -112,7 +112,7 @@ class TestSaveAndLoad:
         model = plan.build(3)
         save_file(tmp_path / "file", model, plan, HISTORY, seed=3)
         found = load_file(tmp_path / "file")
-        assert found.recipe == plan
+        assert found.recipe == replace(plan, seed=3)
         assert found.history == HISTORY
         assert found.task is TASKS["copy"]
         inputs = torch.rand(4, 2, 9)

@@ -6,6 +6,7 @@ import pickle
 from dataclasses import FrozenInstanceError, replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -203,6 +204,29 @@ def test_unknown_names() -> None:
         recipe("sort", "lstm")
     with pytest.raises(ValueError, match=r"^model_name: expected one of .*'lstm'.*\], got 'ntm'"):
         recipe("copy", "ntm")
+
+
+def test_numbers_of_numpy_are_taken_as_pythons() -> None:
+    plan = recipe("repeat-copy", "ntm-lstm").but(
+        network={"controller_size": np.int64(8)}, input_gain={"repeats": np.float32(2)}
+    )
+    assert plan == pickle.loads(pickle.dumps(plan))
+    assert json.loads(json.dumps(plan.describe()))["network"]["controller_size"] == 8
+
+
+@each(
+    ("model", "change"),
+    [
+        ("ntm-lstm", {"input_gain": {"typo": 2.0}}),
+        ("lstm", {"input_gain": {"reads": 2.0}}),
+        ("ntm-lstm", {"network": {"memory_location": 64}}),
+    ],
+)
+@pytest.mark.bad_input
+def test_names_that_a_recipe_does_not_have(model: str, change: dict[str, Any]) -> None:
+    ((group, given),) = change.items()
+    with pytest.raises(TypeError, match=f"^{group}: expected one of .* got '{next(iter(given))}'"):
+        recipe("copy", model).but(**change)
 
 
 @pytest.mark.parametrize("model", ["ntm-feedforward", "ntm-lstm"])

@@ -14,6 +14,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from distributed import LocalCluster
@@ -35,7 +36,11 @@ SMALL = {
     "validation_sequences": [4], "network.controller_size": [6],
     "network.memory_locations": [5], "network.memory_width": [4],
 }  # fmt: skip
-LINE = "sweep copy ntm-lstm --set " + " ".join(f"{key}={value[0]}" for key, value in SMALL.items())
+
+
+def line(**more: list[Any]) -> str:
+    settings = (f"{name}={values[0]}" for name, values in (SMALL | more).items())
+    return f"sweep copy ntm-lstm --set {' '.join(settings)}"
 
 
 @pytest.fixture(autouse=True)
@@ -71,6 +76,12 @@ class TestRuns:
         unchanged = recipe("copy", "ntm-lstm")
         assert last.plan.training == {**unchanged.training, "learning_rate": 3e-3}
         assert last.setting == "copy_ntm-lstm/learning_rate=0.003+network.memory_locations=64"
+
+    @pytest.mark.usefixtures("no_shape_checks")
+    def test_numbers_of_numpy(self) -> None:
+        sizes = {"batch_size": [np.int64(8)]}
+        (run,) = runs("copy", "ntm-lstm", seeds=np.arange(1), settings=sizes)
+        assert (type(run.seed), type(run.settings["batch_size"])) == (int, int)
 
     def test_an_input_gain(self) -> None:
         (run,) = runs("repeat-copy", "ntm-lstm", seeds=[0], settings={"gain.repeats": [1.0]})
@@ -148,6 +159,7 @@ class TestRuns:
                 "copy ntm-lstm --set network.memory_locations=99999999999",
                 "--set network.memory_locations=99999999999: ",
             ),
+            ("copy ntm-lstm --seed 3", "unrecognized arguments: --seed 3"),
             ("copy ntm-lstm --seeds 0", "--seeds: expected a whole number from 1 to 10,000"),
             (
                 "copy ntm-lstm --seeds 2000000000",
@@ -261,7 +273,7 @@ class TestCarryOut:
         monkeypatch.setattr(Recipe, "train", fails_at_the_end)
         (result,) = carry_out(small(), "out", progress=False)
         assert result.history.sequences == calls[0].sequences == [16, 32, 48]
-        assert not files(".checkpoint", ".safetensors")
+        assert files(".checkpoint", ".safetensors") == ["seed-00.checkpoint"]  # to go back to
 
     @pytest.mark.parametrize("name", ["training", "network"])
     def test_results_of_other_settings_are_refused(self, name: str) -> None:
@@ -314,7 +326,10 @@ def at_the_first_checkpoint(action: Any) -> Iterator[None]:
 
 
 class TestProcesses:
-    LONG = LINE + " sequences=400 validate_every=40 --jobs 2 --no-progress --output"
+    LONG, ENDLESS = (
+        line(sequences=[count], validate_every=[40]) + " --jobs 2 --no-progress --output"
+        for count in (400, 1_000_000)
+    )
 
     def test_a_killed_worker_loses_only_what_came_since_its_last_validation(
         self, capsys: pytest.CaptureFixture[str]
@@ -337,8 +352,12 @@ class TestProcesses:
         assert Path("cut/copy.svg").read_text(encoding="utf-8").startswith("<?xml")
 
     def test_ctrl_c_stops_all_at_once(self) -> None:
-        command = [sys.executable, "-m", "ntm_tutorial.lab.cli", *shlex.split(f"{self.LONG} out")]
-        command[-3:-3] = ["--sequences", "1000000"]
+        command = [
+            sys.executable,
+            "-m",
+            "ntm_tutorial.lab.cli",
+            *shlex.split(f"{self.ENDLESS} out"),
+        ]
         signal.signal(signal.SIGINT, signal.default_int_handler)  # what `make test &` ignores
         process = subprocess.Popen(
             command, stderr=subprocess.PIPE, text=True, start_new_session=True
@@ -352,8 +371,12 @@ class TestProcesses:
 
     @pytest.mark.skipif(not Path("/proc").exists(), reason="looks for processes as Linux has them")
     def test_workers_stop_when_their_parent_was_killed(self) -> None:
-        command = [sys.executable, "-m", "ntm_tutorial.lab.cli", *shlex.split(f"{self.LONG} out")]
-        command[-3:-3] = ["--sequences", "1000000"]
+        command = [
+            sys.executable,
+            "-m",
+            "ntm_tutorial.lab.cli",
+            *shlex.split(f"{self.ENDLESS} out"),
+        ]
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         workers: set[int] = set()
 

@@ -654,8 +654,10 @@ class TestResume:
             train(small(), COPY, **RUN, checkpoint=file)
 
     def test_two_trainings_do_not_write_to_one_checkpoint(self, tmp_path: Path) -> None:
-        file, whole = tmp_path / "run.checkpoint", small()
-        expected = curve(train(whole, COPY, **RUN))
+        file = tmp_path / "run.checkpoint"
+        touched = train(small(), COPY, **RUN, checkpoint=file, on_validation=lambda _: file.touch())
+        file.unlink()
+        expected = curve(touched)
 
         def another(history: History) -> None:
             train(small(), COPY, **RUN, checkpoint=file)
@@ -940,8 +942,16 @@ class TestBadInput:
             train(small(), COPY, **RUN)
 
     def test_callbacks_of_one_kind(self) -> None:
-        with pytest.raises(ValueError, match=r"^callbacks: expected one of each kind, got \['Av"):
+        with pytest.raises(
+            ValueError, match=r"^callbacks: expected one of each name, .* got \['Av"
+        ):
             train(small(), COPY, **RUN, callbacks=[Average(0.9), Average(0.5)])
+
+    def test_a_callback_with_the_name_of_a_checkpoints_part(self) -> None:
+        best = Counter()
+        best.name = "best"
+        with pytest.raises(ValueError, match=r"^callbacks: .* none of .* got \['best'\]"):
+            train(small(), COPY, **RUN, callbacks=[best])
 
     @pytest.mark.parametrize("mask", [torch.zeros(9).bool(), torch.ones(1).bool(), torch.ones(9)])
     def test_a_task_whose_mask_is_none(self, mask: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -498,6 +498,10 @@ def test_copy_with_own_model_and_sequence() -> None:
     assert "of 24 bits wrong" in words(explorer)
     episode = numbered_episode("copy", torch.tensor(bits).float(), 0, 3)
     assert episode.targets[4:, 0].tolist() == bits and episode.inputs[:3, 0, :8].tolist() == bits
+    length, number = explorer.controls["length"], explorer.controls["number"]
+    assert length.max == 3, "no slider promises more than there is"
+    number.value = 1
+    assert length.max == 120
 
 
 def test_new_sequence_is_another_and_its_number_brings_it_back() -> None:
@@ -739,6 +743,11 @@ def test_dropout_rests_in_the_explorers() -> None:
             r"shape \(K, 8\), K at least 1, got",
         ),
         (widgets.repeat_copy_explorer, {"sequence": torch.zeros(0, 8)}, "sequence: expected"),
+        (
+            widgets.copy_explorer,
+            {"sequence": "0101"},
+            "sequence: expected numbers, as many in each",
+        ),
         (widgets.repeat_copy_explorer, {"sequence": torch.full((2, 8), 0.5)}, "zeros and ones"),
         (
             widgets.associative_recall_explorer,

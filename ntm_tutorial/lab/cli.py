@@ -373,7 +373,7 @@ def evaluate_command(options: argparse.Namespace) -> int:
             names = " and ".join(f"--{name}" for name in found.task.training_range)
             raise ValueError(f"--{name}: {options.task} has {names}")
 
-    if math.prod(max(values) for values in asked.values()) > LONGEST:
+    if math.prod(max(values) for name, values in asked.items() if name != "answers") > LONGEST:
         names = " times ".join(f"--{name}" for name in asked)
         raise ValueError(f"{names}: expected at most {LONGEST:,} in all")
 
@@ -445,7 +445,10 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    layout: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter}
+    layout: dict[str, Any] = {
+        "formatter_class": argparse.RawDescriptionHelpFormatter,
+        "allow_abbrev": False,  # --seed is no --seeds
+    }
     parser = _Parser("ntm-tutorial", description=DESCRIPTION, epilog=EXAMPLES, **layout)
     parser.add_argument("--version", action="version", version=version("ntm-tutorial"))
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)

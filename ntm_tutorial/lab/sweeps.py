@@ -30,7 +30,7 @@ from torch.utils._pytree import tree_leaves
 from tqdm.auto import tqdm
 
 from ntm_tutorial import pretrained, storage
-from ntm_tutorial.checks import UNTOLD, check_positive, telling
+from ntm_tutorial.checks import UNTOLD, check_positive, plain, telling
 from ntm_tutorial.evaluation import check_seed
 from ntm_tutorial.lab import results
 from ntm_tutorial.lab.results import Result
@@ -121,10 +121,10 @@ def runs(
             )
     found = []
     for values in itertools.product(*settings.values()):
-        chosen = dict(zip(settings, values, strict=True))
+        chosen = dict(zip(settings, map(plain, values), strict=True))
         for seed in seeds:
-            check_seed(seed)
-            found.append(Run(_with_settings(plan, chosen), seed, live_recipe, chosen))
+            run = Run(_with_settings(plan, chosen), check_seed(seed), live_recipe, chosen)
+            found.append(run)
     return found
 
 
@@ -240,7 +240,8 @@ def carry_out(
                 path = folder / f"{run.name}.safetensors"
                 pretrained.save_file(path, model, run.plan, result.history, run.seed)
             result.write(folder / f"{run.name}.json")
-            (folder / f"{run.name}.checkpoint").unlink(missing_ok=True)
+            if model is not None:
+                (folder / f"{run.name}.checkpoint").unlink(missing_ok=True)
             bar.update()
     return [result for run in wanted if (result := result_of(run, folder)) is not None]
 

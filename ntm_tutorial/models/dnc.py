@@ -267,6 +267,10 @@ class DNC(SequenceModel):
         other.memory_shape = (locations, self.memory_shape[1])
         return other
 
+    def scale_input(self, channel: int | slice, gain: float) -> None:
+        """Start the weights of an input channel into the controller so many times larger."""
+        self.controller.scale_input(channel, gain)
+
     def initial_state(self, batch_size: int, memory_locations: int | None = None) -> DNCState:
         """Return the start: a memory that is empty and free, and the controller's learned state.
 

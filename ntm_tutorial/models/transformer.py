@@ -116,10 +116,9 @@ class Transformer(SequenceModel):
         self.input_size, self.output_size = sizes["input_size"], sizes["output_size"]
         self.restart = [whole("restart", one, 0, self.input_size - 1) for one in restart]
         self.settings: dict[str, Any] = {
-            **sizes, "positions": positions, "restart": self.restart, "base": base,
-            "sink": bool(sink),
+            **sizes, "positions": positions, "restart": self.restart,
+            "base": check_number("base", base, 1), "sink": bool(sink),
         }  # fmt: skip
-        check_number("base", base, 1)
         self._check_positions()
         self.embed = nn.Linear(self.input_size, sizes["width"])
         self.blocks = nn.ModuleList(

@@ -30,11 +30,12 @@ PAIR_GAP = 0.07
 
 
 @telling
-def sequence(rows: dict[str, Tensor]) -> Figure:
+def sequence(rows: dict[str, Tensor], label: str = "time step") -> Figure:
     """Stack panels that share the time axis.
 
     Args:
         rows: a tensor (T, channels) for each panel, named as it is to be labelled.
+        label: what a column is.
 
     Raises:
         ValueError: if there is no panel, or the panels differ in their number of steps.
@@ -53,7 +54,7 @@ def sequence(rows: dict[str, Tensor]) -> Figure:
     drawing.draw_panels(figure, dict(zip(axes, panels.values(), strict=True)))
     for axis, name in zip(axes, panels, strict=True):
         drawing.name_panel(axis, name)
-    axes[-1].set_xlabel("time step")
+    axes[-1].set_xlabel(label)
     return figure
 
 

@@ -252,7 +252,7 @@ def matrices(
     }
     others = [array for name, array in arrays.items() if name not in weightings]
     scale = drawing.scale_for(*others) if others else drawing.WEIGHTS
-    columns = [array.shape[1] for array in arrays.values()]
+    columns = [max(array.shape[1], 1.6) for array in arrays.values()]  # room for a title
     rows = max(array.shape[0] for array in arrays.values())
     cell = min(0.48, (WIDTH - 1.3 - 0.3 * len(arrays)) / sum(columns))
     size = (cell * sum(columns) + 1.3 + 0.3 * len(arrays), cell * rows + 0.9)
@@ -264,8 +264,9 @@ def matrices(
         axis.set_aspect("equal")
         axis.set_title(name)
         axis.set_xlabel(column_label)
-        axis.set_xticks(range(across) if across <= 12 else drawing.few_ticks(across))
-        axis.set_yticks(range(down) if down <= 20 else drawing.few_ticks(down))
+        for one, count, most in ((axis.xaxis, across, 12), (axis.yaxis, down, 20)):
+            places = range(count) if count <= most else drawing.few_ticks(count)
+            one.set_ticks(list(places) if count > 1 else [])
         if numbers:
             box = (-0.5, -0.5, float(across), float(down))
             drawing.write_numbers(axis, array.T, own, box, min(8.5, 18 * cell))

@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.colors import LogNorm, Normalize
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
@@ -314,7 +314,7 @@ def by_repetition(
         axis.set(xlim=(0.5, repetitions + 0.5), xlabel="repetition")
         axis.set_title(title, size=8.5)
         axis.grid(axis="y")
-        axis.yaxis.set_major_formatter(PercentFormatter(1))
+        axis.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         if trained_to is not None and trained_to < repetitions:
             axis.axvline(trained_to + 0.5, color=FAINT, linestyle="--", linewidth=1)
     figure.legend(*row[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
@@ -325,27 +325,24 @@ def by_repetition(
 def difficulty_maps(
     results: dict[str, dict[tuple[int, int], Evaluation]],
     trained_to: tuple[int, int] | None = None,
-    *,
-    perfect: bool = False,
 ) -> Figure:
     """Map the share of wrong bits over length and repeats, a panel for each model.
 
     Args:
         results: for each model what ``grid`` returned; its rows run to the right here.
         trained_to: the hardest in training; what lies within is outlined.
-        perfect: map the share of perfect sequences instead.
 
     Raises:
         ValueError: if there are no results.
     """
-    least, kind = (0.0, "share_perfect") if perfect else (1e-4, "share_wrong")
-    scale = Normalize(0, 1) if perfect else LogNorm(least, 0.5)
+    least = 1e-4
     figure, row = plt.subplots(
         1, len(given("results", results)), sharey=True, squeeze=False, figsize=(WIDTH, 2.95)
     )
     for axis, (model, found) in zip(row[0], results.items(), strict=True):
         across, up = (sorted({pair[i] for pair in given("results", found)}) for i in (0, 1))
-        share = [[getattr(found[x, y], kind) for x in across] for y in up]
+        share = np.array([[found[x, y].share_wrong for x in across] for y in up])
+        scale = LogNorm(least, 0.5)
         axis.imshow(np.maximum(share, least), norm=scale, origin="lower", aspect="equal")
         axis.set_xticks(range(len(across)), [str(value) for value in across], size=7)
         axis.set_yticks(range(len(up)), [str(value) for value in up], size=7)
@@ -360,10 +357,8 @@ def difficulty_maps(
     row[0, 0].set_ylabel("repeats")
     bar = figure.colorbar(row[0, 0].images[0], ax=list(row[0]), aspect=14, pad=0.015, fraction=0.03)
     ticks = {1e-4: "0.01% or less", 1e-3: "0.1%", 1e-2: "1%", 0.1: "10%", 0.5: "50%"}
-    if perfect:
-        ticks = {share: f"{share:.0%}" for share in (0, 0.25, 0.5, 0.75, 1)}
     bar.set_ticks(list(ticks), labels=list(ticks.values()))
     bar.ax.minorticks_off()
-    bar.ax.set_title("perfect" if perfect else "wrong bits", size=8)
+    bar.ax.set_title("wrong bits", size=8)
     bar.outline.set_visible(False)
     return figure

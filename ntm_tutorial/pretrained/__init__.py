@@ -2,7 +2,7 @@
 
 import copy
 import platform
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -72,6 +72,7 @@ def load_file(file: str | Path) -> Pretrained:
         raise ValueError(f"path: {Path(file).name} holds no trained model; is it a checkpoint?")
     try:
         plan, history = Recipe.described(about["recipe"]), History(**about["history"])
+        plan = replace(plan, seed=about.get("seed", plan.seed))
         count = sum(tensor.numel() for tensor in tensors.values())
         for name, size in plan.network.items():
             if isinstance(size, int) and size > count:  # none is larger than what it makes

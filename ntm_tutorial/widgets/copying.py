@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ntm_tutorial import plots
 from ntm_tutorial.analysis import mistakes
-from ntm_tutorial.checks import whole
+from ntm_tutorial.checks import as_numbers, whole
 from ntm_tutorial.evaluation import testing_seed, wrong_bits
 from ntm_tutorial.ntm import NTMTrace
 from ntm_tutorial.tasks import TASKS, Episode
@@ -34,12 +34,13 @@ def copy_explorer(models: Models = None, sequence: Any = None, *, length: int = 
     length = whole("length", length, most=ui.LONGEST) if own is None else len(own)
 
     def draw(length: int, model: str, number: int) -> ui.Drawing:
-        return _draw_copy(shelf, numbered_episode("copy", own, number, length), model)
+        drawing = _draw_copy(shelf, numbered_episode("copy", own, number, length), model)
+        return ending(drawing, own, number, length=most)
 
     number, button = ui.sequence_number()
-    tip = "How many vectors to copy; the models were trained on 1 to 20"
+    tip, most = "How many vectors to copy; the models were trained on 1 to 20", max(120, length)
     controls = {
-        "length": ui.make_slider("Length", tip, length, 1, max(120, length)),
+        "length": ui.make_slider("Length", tip, length, 1, most),
         "model": shelf.choice(shelf.names, "Model", "Who copies"),
         "number": number,
     }
@@ -94,13 +95,16 @@ def repeat_copy_explorer(
         length: int, repeats: int, models: tuple[str, ...], number: int, step: int
     ) -> ui.Drawing:
         episode = numbered_episode("repeat-copy", own, number, length, repeats)
-        return _draw_repeat_copy(shelf, episode, models, min(step, len(episode.inputs) - 1))
+        drawing = _draw_repeat_copy(shelf, episode, models, min(step, len(episode.inputs) - 1))
+        return ending(drawing, own, number, length=most)
 
     number, button = ui.sequence_number()
-    tips, most = "The models were trained on 1 to 10", max(30, repeats)
+    tips, most = "The models were trained on 1 to 10", max(30, length)
     controls = {
-        "length": ui.make_slider("Length", f"Vectors to copy. {tips}", length, 1, max(30, length)),
-        "repeats": ui.make_slider("Repeats", f"How often to copy them. {tips}", repeats, 1, most),
+        "length": ui.make_slider("Length", f"Vectors to copy. {tips}", length, 1, most),
+        "repeats": ui.make_slider(
+            "Repeats", f"How often to copy them. {tips}", repeats, 1, max(30, repeats)
+        ),
         "models": shelf.choices(),
         "number": number,
         "step": ui.make_slider(
@@ -152,6 +156,14 @@ def _phase(step: int, length: int, repeats: int) -> str:
     return f"repetition {repetition + 1} of {repeats}, vector {vector + 1} of {length}"
 
 
+def ending(drawing: ui.Drawing, own: Tensor | None, number: int, **most: int) -> ui.Drawing:
+    """Let the slider of this name end where the reader's own sequence does, while that is shown."""
+    ends = {
+        name: len(own) if own is not None and number == 0 else high for name, high in most.items()
+    }
+    return drawing._replace(ends={**drawing.ends, **ends})
+
+
 def own_bits(sequence: Any, shape: tuple[int, ...], least: int = 1) -> Tensor | None:
     """Return a reader's own vectors (K, 8) or items (K, 3, 6), ``least`` of them or more.
 
@@ -160,7 +172,7 @@ def own_bits(sequence: Any, shape: tuple[int, ...], least: int = 1) -> Tensor | 
     """
     if sequence is None:
         return None
-    bits = torch.as_tensor(sequence).detach().cpu().float()
+    bits = as_numbers("sequence", sequence)
     if bits.dim() == len(shape) + 2 and bits.shape[1] == 1:
         bits = bits[:, 0]
     if bits.shape[1:] != shape or len(bits) < least:

@@ -12,7 +12,7 @@ from ntm_tutorial.ntm import NTMTrace
 from ntm_tutorial.tasks import Episode
 from ntm_tutorial.tasks.associative_recall import AssociativeRecall
 from ntm_tutorial.widgets import explorer as ui
-from ntm_tutorial.widgets.copying import own_bits
+from ntm_tutorial.widgets.copying import ending, own_bits
 from ntm_tutorial.widgets.shelf import Models, Shelf, draw_lanes, focus_of
 
 SPAN = AssociativeRecall.item_length + 1
@@ -44,8 +44,8 @@ def associative_recall_explorer(
     most = max(20, items)
 
     def draw(items: int, query: int, models: tuple[str, ...], number: int, step: int) -> ui.Drawing:
-        episode = numbered_list(own, number, items, query)
-        return _draw_recall(shelf, episode, query, models, step)
+        drawing = _draw_recall(shelf, numbered_list(own, number, items, query), query, models, step)
+        return ending(drawing, own, number, items=most)
 
     number, button = ui.sequence_number()
     controls = {

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ntm_tutorial.analysis import fit_writes, right_rows
+from ntm_tutorial.checks import as_numbers
 from ntm_tutorial.evaluation import testing_seed, wrong_bits
 from ntm_tutorial.ntm import NTMTrace
 from ntm_tutorial.tasks import Episode
@@ -107,7 +108,7 @@ def _knob(place: int, value: float) -> ipywidgets.FloatSlider:
 
 def _own_priorities(priorities: Any, items: int) -> Tensor:
     """Return a reader's own priorities (L,)."""
-    values = torch.as_tensor(priorities).detach().cpu().float().flatten()
+    values = as_numbers("priorities", priorities).flatten()
     if len(values) != items or not bool((values.abs() <= 1).all()):
         raise ValueError(
             f"priorities: expected {items} numbers from -1 to 1, one for each vector, "
