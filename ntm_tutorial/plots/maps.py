@@ -76,7 +76,7 @@ def _draw_strip(
         width = SQUARE * len(names) - 0.02
         axis.add_patch(Rectangle(corner, width, TALL + 0.1, facecolor=SHADE, linewidth=0))
         words = "\n".join(textwrap.wrap(held, 22)[:3]) or "not trained"
-        axis.text(left + width / 2, top + 0.18, f"–\n{words}", size=5.6, ha="center", va="center",
+        axis.text(left + width / 2, top + 0.18, f"–\n{words}", size=6.3, ha="center", va="center",
                   linespacing=1.05)  # fmt: skip
         return
     if len(held) != len(names):
@@ -91,9 +91,9 @@ def _draw_strip(
         ink = INK if not seeds or is_light(shades, middle) else PAPER
         axis.text(left + width / 2, top + TALL / 2, _short(middle) if seeds else "–", size=7.5,
                   color=ink, ha="center", va="center_baseline")  # fmt: skip
-        axis.plot([left, left + width], [below] * 2, color=SHADE, linewidth=1, zorder=1)
+        axis.plot([left, left + width], [below] * 2, "|-", color=SHADE, markersize=4, zorder=1)
         across = left + 0.02 + (width - 0.04) * scaled(np.asarray(seeds, dtype=float))
-        axis.plot(across, [below] * len(seeds), "o", color=INK, markersize=2.4, alpha=0.55,
+        axis.plot(across, [below] * len(seeds), "o", color=INK, markersize=3, alpha=0.55,
                   markeredgewidth=0)  # fmt: skip
 
 

@@ -157,9 +157,10 @@ def visits(
         if name not in drawn:
             raise ValueError(f"marks: expected panels of {list(drawn)}, got {name!r}")
     left, right, top, above = 0.48, 0.55, 0.4, 0.24
+    sizes = {name: array.shape[1] for name, array in drawn.items()}
     tall = {
-        name: 0.09 * array.shape[1] if name in names else min(1.8, max(0.8, 0.045 * array.shape[1]))
-        for name, array in drawn.items()
+        name: 0.105 * size if name in names else min(1.8, max(0.8, 0.045 * size))
+        for name, size in sizes.items()
     }
     space = {name: above + 0.16 * (name in marks) for name in drawn}
     height = top + 0.37 * len(rows) + sum(tall.values()) + sum(space.values()) + 0.45
@@ -179,7 +180,7 @@ def visits(
         drawing.draw_cells(axis, array, scale, cell=0.0)
         axis.set_title(name, pad=3, size=8.5)
         called = names.get(name, ())
-        axis.set_yticks(range(len(called)), called, size=5.5)
+        axis.set_yticks(range(len(called)), called, size=6.3)
         axis.tick_params(labelbottom=False, bottom=False)
         axis.tick_params(axis="y", length=0)
         bar = page.axes(left + across + 0.07, y, 0.07, tall[name])
