@@ -31,7 +31,7 @@ def save(run: "Run", path: Path) -> None:
     Raises:
         ValueError: if something else has written the file since this run last did.
     """
-    if path.exists() and storage.digest(path) != run.saved:
+    if path.exists() and (run.saved is None or storage.digest(path) != run.saved):
         raise ValueError(f"checkpoint: another training writes to {path} too; this one ends here")
     moments = run.optimizer.state_dict()["state"]
     tensors = {

@@ -73,10 +73,10 @@ def divergence(
 ) -> Float[Tensor, "*any"]:
     r"""Return the bits that each prediction wastes, on average, against the right probability.
 
-    This is the Kullback-Leibler divergence of a model's :math:`p`, the sigmoid of its logit, from
-    :math:`q`, for outcomes 0 and 1:
+    This is the Kullback-Leibler divergence of the right :math:`q` from a model's :math:`m`, the
+    sigmoid of its logit, for outcomes 0 and 1:
 
-    .. math:: q \log_2 \frac q p + (1 - q) \log_2 \frac{1 - q}{1 - p}
+    .. math:: q \log_2 \frac q m + (1 - q) \log_2 \frac{1 - q}{1 - m}
 
     Args:
         logits: what a model says.

@@ -130,7 +130,8 @@ class Recipe:
         for group, names in known.items():
             given = {name: plain(value) for name, value in changes.pop(group, {}).items()}
             if unknown := [name for name in given if name not in names]:
-                raise TypeError(f"{group}: expected one of {names}, got {unknown[0]!r}")
+                known_ones = f"one of {names}" if names else "none for this family"
+                raise TypeError(f"{group}: expected {known_ones}, got {unknown[0]!r}")
             own[group] = getattr(self, group) | given
         for name, gain in own["input_gain"].items():
             check_number(f"input_gain of {name}", gain, 0)
@@ -178,7 +179,7 @@ class Recipe:
 
     @property
     def _channels(self) -> dict[str, range]:
-        """The numbers of the controller's input channels, by name."""
+        """The numbers of the input channels, by name."""
         task = ALL_TASKS[self.task]
         sizes = {"read_heads": 1, "memory_width": 20, **self.network}
         end = task.input_size + sizes["read_heads"] * sizes["memory_width"]

@@ -114,9 +114,12 @@ def load(path: str | Path) -> tuple[Tensors, dict[str, Any]]:
 
 
 def digest(path: str | Path) -> str | None:
-    """Read, without the rest, what tells one content of a file from another."""
-    with safe_open(path, framework="pt") as file:
-        return (file.metadata() or {}).get("digest")
+    """Return a file's digest, without reading its tensors; None where it has none."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return (file.metadata() or {}).get("digest")
+    except SafetensorError:
+        return None
 
 
 def _digest(tensors: Tensors, text: str) -> str:

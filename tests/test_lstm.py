@@ -78,6 +78,19 @@ def test_the_wiring_is_that_of_the_papers_count() -> None:
     assert sum(p.numel() for p in model.parameters()) == matrices + 30 * h + o
 
 
+def test_forget_gates_start_as_far_open_as_asked() -> None:
+    def start(**more: float) -> dict[str, Tensor]:
+        torch.manual_seed(0)
+        return LSTMBaseline(I, O, hidden_size=5, layers=2, **more).state_dict()
+
+    plain, opened = start(), start(forget_bias=2.0)
+    for name, value in plain.items():
+        change = torch.zeros_like(value)
+        if name.endswith("bias_ih_l0"):
+            change[5:10] = 2.0
+        torch.testing.assert_close(opened[name], value + change)
+
+
 @torch.no_grad()
 def test_a_louder_input_is_louder_in_every_layer(model: LSTMBaseline, inputs: Tensor) -> None:
     expected, _ = model(inputs * torch.tensor([1, 3, 3, 1]))

@@ -219,13 +219,14 @@ def test_numbers_of_numpy_are_taken_as_pythons() -> None:
     [
         ("ntm-lstm", {"input_gain": {"typo": 2.0}}),
         ("lstm", {"input_gain": {"reads": 2.0}}),
+        ("delta", {"input_gain": {"bits": 2.0}}),
         ("ntm-lstm", {"network": {"memory_location": 64}}),
     ],
 )
 @pytest.mark.bad_input
 def test_names_that_a_recipe_does_not_have(model: str, change: dict[str, Any]) -> None:
     ((group, given),) = change.items()
-    with pytest.raises(TypeError, match=f"^{group}: expected one of .* got '{next(iter(given))}'"):
+    with pytest.raises(TypeError, match=f"^{group}: expected .* got '{next(iter(given))}'"):
         recipe("copy", model).but(**change)
 
 
@@ -238,6 +239,16 @@ def test_a_number_among_bits_starts_with_larger_weights(model: str) -> None:
         expected = plain[name].detach().clone()
         if name in ("controller.layers.0.weight", "controller.layers.0.weight_ih"):
             expected[:, 9] *= 8
+        assert value.equal(expected), name
+
+
+def test_an_lstm_on_ngrams_hears_its_one_bit_in_every_layer() -> None:
+    plan = recipe("dynamic-ngrams", "lstm")
+    quiet = dict(replace(plan, input_gain={}).build().named_parameters())
+    for name, value in plan.build().named_parameters():
+        expected = quiet[name].detach().clone()
+        if name.endswith("weight_ih_l0"):
+            expected[:, 0] *= 30
         assert value.equal(expected), name
 
 

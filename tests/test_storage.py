@@ -90,6 +90,14 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(
     assert len(set(parts)) == 3, "each has a name of its own"
 
 
+def test_its_digest_tells_a_file_from_others(file: Path) -> None:
+    first = storage.digest(file)
+    storage.save(file, TENSORS, {"kind": "newer"})
+    assert first is not None and storage.digest(file) not in (None, first)
+    file.write_bytes(b"junk")
+    assert storage.digest(file) is None
+
+
 def test_where_no_file_can_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for write in (storage.write_text, lambda path, _: storage.save(path, TENSORS, {})):

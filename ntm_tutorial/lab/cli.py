@@ -373,8 +373,9 @@ def evaluate_command(options: argparse.Namespace) -> int:
             names = " and ".join(f"--{name}" for name in found.task.training_range)
             raise ValueError(f"--{name}: {options.task} has {names}")
 
-    if math.prod(max(values) for name, values in asked.items() if name != "answers") > LONGEST:
-        names = " times ".join(f"--{name}" for name in asked)
+    sizes = {name: max(values) for name, values in asked.items() if name != "answers"}
+    if math.prod(sizes.values()) > LONGEST:
+        names = " times ".join(f"--{name}" for name in sizes)
         raise ValueError(f"{names}: expected at most {LONGEST:,} in all")
 
     rows = [dict(zip(asked, values, strict=True)) for values in itertools.product(*asked.values())]
