@@ -299,7 +299,7 @@ RECIPES: dict[tuple[str, str], Recipe] = {
                {"hidden_size": 128, "layers": 3, "forget_bias": 2.0},
                _NGRAMS.but(sequences=300_000, learning_rate=4e-3, average=0.98,
                            validate_every=4_000),
-               {"bits": 30.0}),
+               {"bits": 30.0}, seed=1),
         Recipe("priority-sort", "ntm-feedforward", Paper(8, "512", 3e-5, 508_305),
                _heads(4, 256) | {"learned_memory": True, "memory_periods": 1.5},
                _SORT.but(sequences=1_200_000, rounds=3), {"priority": 3.0}, seed=1),
