@@ -62,7 +62,7 @@ def plain(value: Any) -> Any:
 
 
 def as_numbers(name: str, values: Any) -> Tensor:
-    """Return a reader's numbers as a tensor.
+    """Return a reader's numbers as a tensor of any shape.
 
     Raises:
         ValueError: if they are none.

@@ -157,7 +157,7 @@ def _phase(step: int, length: int, repeats: int) -> str:
 
 
 def ending(drawing: ui.Drawing, own: Tensor | None, number: int, **most: int) -> ui.Drawing:
-    """Let the slider of this name end where the reader's own sequence does, while that is shown."""
+    """Let a slider end where the reader's own sequence, of any shape, does while that is shown."""
     ends = {
         name: len(own) if own is not None and number == 0 else high for name, high in most.items()
     }
