@@ -55,8 +55,7 @@ def save(run: "Run", path: Path) -> None:
         "skipped": run.skipped,
         "seconds": run.seconds,
     }
-    storage.save(path, tensors, about)
-    run.saved = storage.digest(path)
+    run.saved = storage.save(path, tensors, about)
 
 
 def load(run: "Run", path: Path) -> None:

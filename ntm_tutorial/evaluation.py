@@ -153,7 +153,7 @@ def evaluate(
 ) -> Evaluation:
     """Test a model on fresh sequences; where the task is fed, the model hears its own answers.
 
-    Two models tested with the same seed, difficulty and numbers of sequences see the same ones.
+    Two models tested with the same seed, difficulty, number and batch size see the same ones.
     Training never sees them: its seeds lie in another range.
 
     Args:

@@ -89,12 +89,12 @@ class Recipe:
     def build(self, seed: int = 0) -> nn.Module:
         """Build the model with a start drawn from ``seed``; the global random state is kept."""
         task: Task = ALL_TASKS[self.task]
-        channels = task.input_channels | {READS: slice(task.input_size, None)}
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(whole("seed", seed, None))  # no accelerator's
             model: Any = family(self.model).build(task.input_size, task.output_size, **self.network)
             for name, gain in self.input_gain.items():
-                model.scale_input(channels[name], gain)
+                numbers = self._channels[name]
+                model.scale_input(slice(numbers.start, numbers.stop), gain)
             return speed.fast(model)
 
     def train(
@@ -126,12 +126,12 @@ class Recipe:
             TypeError: if there is no such setting.
             ValueError: if one is out of range.
         """
-        own, known = {}, {"network": family(self.model).sizes, "input_gain": self._gains}
+        own = {}
+        known = {"network": family(self.model).sizes, "input_gain": list(self._channels)}
         for group, names in known.items():
             given = {name: plain(value) for name, value in changes.pop(group, {}).items()}
             if unknown := [name for name in given if name not in names]:
-                known_ones = f"one of {names}" if names else "none for this family"
-                raise TypeError(f"{group}: expected {known_ones}, got {unknown[0]!r}")
+                raise TypeError(f"{group}: expected one of {names}, got {unknown[0]!r}")
             own[group] = getattr(self, group) | given
         for name, gain in own["input_gain"].items():
             check_number(f"input_gain of {name}", gain, 0)
@@ -170,21 +170,17 @@ class Recipe:
         return plan
 
     @property
-    def _gains(self) -> list[str]:
-        """Which input channels may start with larger weights, by name."""
-        kind = family(self.model)
-        if not hasattr(kind.kind, "scale_input"):
-            return []
-        return [*ALL_TASKS[self.task].input_channels, *[READS] * ("read_heads" in kind.sizes)]
-
-    @property
     def _channels(self) -> dict[str, range]:
-        """The numbers of the input channels, by name."""
-        task = ALL_TASKS[self.task]
+        """The numbers of the input channels whose weights may start larger, by name."""
+        task, kind = ALL_TASKS[self.task], family(self.model)
+        if not hasattr(kind.kind, "scale_input"):
+            return {}
+        start = task.input_size
+        ours = {name: range(*part.indices(start)) for name, part in task.input_channels.items()}
+        if "read_heads" not in kind.sizes:
+            return ours
         sizes = {"read_heads": 1, "memory_width": 20, **self.network}
-        end = task.input_size + sizes["read_heads"] * sizes["memory_width"]
-        ours = {name: range(*part.indices(end)) for name, part in task.input_channels.items()}
-        return ours | {READS: range(task.input_size, end)}
+        return ours | {READS: range(start, start + sizes["read_heads"] * sizes["memory_width"])}
 
 
 @telling

@@ -19,11 +19,11 @@ Tensors = dict[str, Tensor]
 
 
 @telling
-def save(path: str | Path, tensors: Tensors, about: dict[str, Any]) -> None:
+def save(path: str | Path, tensors: Tensors, about: dict[str, Any]) -> str:
     """Write tensors, of any shape, and a description; replace an older file once all is on disk.
 
     The description goes into the file's header as JSON, beside a digest of everything, so that a
-    damaged or edited file is noticed.
+    damaged or edited file is noticed. Returns that digest.
 
     Raises:
         ValueError: if the path leads to something other than a file, such as a device.
@@ -34,7 +34,9 @@ def save(path: str | Path, tensors: Tensors, about: dict[str, Any]) -> None:
         for name, tensor in tensors.items()
     }
     text = json.dumps(about, sort_keys=True)
-    _write(path, serialize(tensors, {"about": text, "digest": _digest(tensors, text)}))
+    digest = _digest(tensors, text)
+    _write(path, serialize(tensors, {"about": text, "digest": digest}))
+    return digest
 
 
 @telling

@@ -175,6 +175,11 @@ class TestEvaluate:
         assert call(line) == 0
         assert len(capsys.readouterr().out.splitlines()) == 3
 
+    def test_answers_do_not_multiply_items(self, capsys: pytest.CaptureFixture[str]) -> None:
+        line = "evaluate priority-sort lstm --items 400 --answers 300 --sequences 1"
+        assert call(line) == 0
+        assert capsys.readouterr().out.splitlines()[-1].split()[:2] == ["400", "300"]
+
     @each("pair", pretrained.available())
     def test_models_that_come_trained(
         self, pair: tuple[str, str], capsys: pytest.CaptureFixture[str]

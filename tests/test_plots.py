@@ -89,6 +89,7 @@ def nothing_is_cut_off(figure: Figure) -> bool:
 
 def test_sequence_shows_its_rows_over_one_time_axis() -> None:
     rows = {"bits": random(12, 8), "signed": random(12, 3) - 0.5, "one": random(12, 1)}
+    assert plots.sequence(rows, "bit").axes[2].get_xlabel() == "bit"
     figure = plots.sequence(rows)
     assert shows(figure, *rows.values())
     assert [axis.get_ylabel() for axis in figure.axes[:3]] == list(rows)
@@ -327,6 +328,7 @@ def test_a_weighting_beside_a_memory_has_a_scale_of_its_own() -> None:
     weighting, memory = [axis.images[0] for axis in figure.axes if axis.images]
     assert weighting.get_clim() == (0.0, 1.0) != memory.get_clim()
     assert weighting.get_cmap() != memory.get_cmap()
+    assert not len(figure.axes[0].get_xticks()), "a single column has no number"
 
 
 # --- explorers -----------------------------------------------------------------------------------

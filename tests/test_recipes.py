@@ -3,6 +3,7 @@
 import copy
 import json
 import pickle
+import re
 from dataclasses import FrozenInstanceError, replace
 from typing import Any
 
@@ -230,25 +231,25 @@ def test_names_that_a_recipe_does_not_have(model: str, change: dict[str, Any]) -
         recipe("copy", model).but(**change)
 
 
-@pytest.mark.parametrize("model", ["ntm-feedforward", "ntm-lstm"])
-def test_a_number_among_bits_starts_with_larger_weights(model: str) -> None:
-    plan = recipe("repeat-copy", model)
-    assert plan.input_gain == {"repeats": 8.0}
+@pytest.mark.parametrize(
+    ("task", "model", "gains", "channel", "weights"),
+    [
+        ("repeat-copy", "ntm-feedforward", {"repeats": 8.0}, 9, r"controller\.layers\.0\.weight"),
+        ("repeat-copy", "ntm-lstm", {"repeats": 8.0}, 9, r"controller\.layers\.0\.weight_ih"),
+        ("dynamic-ngrams", "lstm", {"bits": 30.0}, 0, r"layers\.\d\.weight_ih_l0"),
+    ],
+)
+def test_a_channel_that_is_faint_starts_with_larger_weights(
+    task: str, model: str, gains: dict[str, float], channel: int, weights: str
+) -> None:
+    plan = recipe(task, model)
+    assert plan.input_gain == gains
     plain = dict(replace(plan, input_gain={}).build().named_parameters())
+    (gain,) = gains.values()
     for name, value in plan.build().named_parameters():
         expected = plain[name].detach().clone()
-        if name in ("controller.layers.0.weight", "controller.layers.0.weight_ih"):
-            expected[:, 9] *= 8
-        assert value.equal(expected), name
-
-
-def test_an_lstm_on_ngrams_hears_its_one_bit_in_every_layer() -> None:
-    plan = recipe("dynamic-ngrams", "lstm")
-    quiet = dict(replace(plan, input_gain={}).build().named_parameters())
-    for name, value in plan.build().named_parameters():
-        expected = quiet[name].detach().clone()
-        if name.endswith("weight_ih_l0"):
-            expected[:, 0] *= 30
+        if re.fullmatch(weights, name):
+            expected[:, channel] *= gain
         assert value.equal(expected), name
 
 

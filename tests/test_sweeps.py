@@ -330,6 +330,7 @@ class TestProcesses:
         line(sequences=[count], validate_every=[40]) + " --jobs 2 --no-progress --output"
         for count in (400, 1_000_000)
     )
+    COMMAND = (sys.executable, "-m", "ntm_tutorial.lab.cli", *shlex.split(ENDLESS), "out")
 
     def test_a_killed_worker_loses_only_what_came_since_its_last_validation(
         self, capsys: pytest.CaptureFixture[str]
@@ -352,15 +353,9 @@ class TestProcesses:
         assert Path("cut/copy.svg").read_text(encoding="utf-8").startswith("<?xml")
 
     def test_ctrl_c_stops_all_at_once(self) -> None:
-        command = [
-            sys.executable,
-            "-m",
-            "ntm_tutorial.lab.cli",
-            *shlex.split(f"{self.ENDLESS} out"),
-        ]
         signal.signal(signal.SIGINT, signal.default_int_handler)  # what `make test &` ignores
         process = subprocess.Popen(
-            command, stderr=subprocess.PIPE, text=True, start_new_session=True
+            self.COMMAND, stderr=subprocess.PIPE, text=True, start_new_session=True
         )
         with at_the_first_checkpoint(lambda: os.killpg(process.pid, signal.SIGINT)):
             said = process.communicate(timeout=300)[1]
@@ -371,13 +366,7 @@ class TestProcesses:
 
     @pytest.mark.skipif(not Path("/proc").exists(), reason="looks for processes as Linux has them")
     def test_workers_stop_when_their_parent_was_killed(self) -> None:
-        command = [
-            sys.executable,
-            "-m",
-            "ntm_tutorial.lab.cli",
-            *shlex.split(f"{self.ENDLESS} out"),
-        ]
-        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(self.COMMAND, stderr=subprocess.DEVNULL)
         workers: set[int] = set()
 
         def kill() -> None:

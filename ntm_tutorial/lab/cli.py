@@ -373,6 +373,7 @@ def evaluate_command(options: argparse.Namespace) -> int:
             names = " and ".join(f"--{name}" for name in found.task.training_range)
             raise ValueError(f"--{name}: {options.task} has {names}")
 
+    # Repeats make a sequence longer by a factor; answers come after the items, and are fewer.
     sizes = {name: max(values) for name, values in asked.items() if name != "answers"}
     if math.prod(sizes.values()) > LONGEST:
         names = " times ".join(f"--{name}" for name in sizes)

@@ -123,8 +123,7 @@ def runs(
     for values in itertools.product(*settings.values()):
         chosen = dict(zip(settings, map(plain, values), strict=True))
         for seed in seeds:
-            run = Run(_with_settings(plan, chosen), check_seed(seed), live_recipe, chosen)
-            found.append(run)
+            found.append(Run(_with_settings(plan, chosen), check_seed(seed), live_recipe, chosen))
     return found
 
 

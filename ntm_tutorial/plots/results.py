@@ -336,13 +336,13 @@ def difficulty_maps(
         ValueError: if there are no results.
     """
     least = 1e-4
+    scale = LogNorm(least, 0.5)
     figure, row = plt.subplots(
         1, len(given("results", results)), sharey=True, squeeze=False, figsize=(WIDTH, 2.95)
     )
     for axis, (model, found) in zip(row[0], results.items(), strict=True):
         across, up = (sorted({pair[i] for pair in given("results", found)}) for i in (0, 1))
         share = np.array([[found[x, y].share_wrong for x in across] for y in up])
-        scale = LogNorm(least, 0.5)
         axis.imshow(np.maximum(share, least), norm=scale, origin="lower", aspect="equal")
         axis.set_xticks(range(len(across)), [str(value) for value in across], size=7)
         axis.set_yticks(range(len(up)), [str(value) for value in up], size=7)

@@ -35,7 +35,7 @@ def copy_explorer(models: Models = None, sequence: Any = None, *, length: int = 
 
     def draw(length: int, model: str, number: int) -> ui.Drawing:
         drawing = _draw_copy(shelf, numbered_episode("copy", own, number, length), model)
-        return ending(drawing, own, number, length=most)
+        return ending(drawing, own, number, "length", most)
 
     number, button = ui.sequence_number()
     tip, most = "How many vectors to copy; the models were trained on 1 to 20", max(120, length)
@@ -96,7 +96,7 @@ def repeat_copy_explorer(
     ) -> ui.Drawing:
         episode = numbered_episode("repeat-copy", own, number, length, repeats)
         drawing = _draw_repeat_copy(shelf, episode, models, min(step, len(episode.inputs) - 1))
-        return ending(drawing, own, number, length=most)
+        return ending(drawing, own, number, "length", most)
 
     number, button = ui.sequence_number()
     tips, most = "The models were trained on 1 to 10", max(30, length)
@@ -156,12 +156,12 @@ def _phase(step: int, length: int, repeats: int) -> str:
     return f"repetition {repetition + 1} of {repeats}, vector {vector + 1} of {length}"
 
 
-def ending(drawing: ui.Drawing, own: Tensor | None, number: int, **most: int) -> ui.Drawing:
+def ending(
+    drawing: ui.Drawing, own: Tensor | None, number: int, slider: str, most: int
+) -> ui.Drawing:
     """Let a slider end where the reader's own sequence, of any shape, does while that is shown."""
-    ends = {
-        name: len(own) if own is not None and number == 0 else high for name, high in most.items()
-    }
-    return drawing._replace(ends={**drawing.ends, **ends})
+    end = len(own) if own is not None and number == 0 else most
+    return drawing._replace(ends={**drawing.ends, slider: end})
 
 
 def own_bits(sequence: Any, shape: tuple[int, ...], least: int = 1) -> Tensor | None:

@@ -45,7 +45,7 @@ def associative_recall_explorer(
 
     def draw(items: int, query: int, models: tuple[str, ...], number: int, step: int) -> ui.Drawing:
         drawing = _draw_recall(shelf, numbered_list(own, number, items, query), query, models, step)
-        return ending(drawing, own, number, items=most)
+        return ending(drawing, own, number, "items", most)
 
     number, button = ui.sequence_number()
     controls = {
